@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::detectors::collect::Collector;
+use crate::detectors::gather::Gather;
 use crate::detectors::text::{file_name, has_end, json, lies_in_package, member, quoted, text};
 use crate::detectors::{Candidate, Detector};
 use crate::facts::Found;
@@ -35,14 +35,14 @@ impl Detector for Installed {
     }
 
     fn read(&self, path: &str, content: &[u8], limits: &Limits) -> Found {
-        let mut collector = Collector::new(limits);
+        let mut gather = Gather::new(limits);
         if let Some((name, version)) = shared_runtime(path) {
-            collector.installed(PackageKind::NuGet, &name.to_ascii_lowercase(), version);
+            gather.installed(PackageKind::NuGet, &name.to_ascii_lowercase(), version);
         }
-        if let Some(dependencies) = json(content, &mut collector) {
-            read_dependencies(&dependencies, &mut collector);
+        if let Some(dependencies) = json(content, &mut gather) {
+            read_dependencies(&dependencies, &mut gather);
         }
-        collector.finish()
+        gather.finish()
     }
 }
 
@@ -54,9 +54,9 @@ fn shared_runtime(path: &str) -> Option<(&str, &str)> {
     (is_runtime && version.starts_with(|first: char| first.is_ascii_digit())).then_some((name, version))
 }
 
-fn read_dependencies(dependencies: &Value, collector: &mut Collector<'_>) {
+fn read_dependencies(dependencies: &Value, gather: &mut Gather<'_>) {
     let Some(libraries) = dependencies.get("libraries").and_then(Value::as_object) else {
-        return collector.problem("it has no list of libraries");
+        return gather.problem("it has no list of libraries");
     };
     let targets = dependencies.get("targets").and_then(Value::as_object);
     let running: BTreeSet<&str> = targets
@@ -74,7 +74,7 @@ fn read_dependencies(dependencies: &Value, collector: &mut Collector<'_>) {
             Some("runtimepack") => name.strip_prefix("runtimepack.").unwrap_or(name),
             _ => continue,
         };
-        collector.installed(PackageKind::NuGet, &name.to_ascii_lowercase(), version);
+        gather.installed(PackageKind::NuGet, &name.to_ascii_lowercase(), version);
     }
 }
 
@@ -102,21 +102,21 @@ impl Detector for Locks {
     }
 
     fn read(&self, path: &str, content: &[u8], limits: &Limits) -> Found {
-        let mut collector = Collector::new(limits);
+        let mut gather = Gather::new(limits);
         if file_name(path).eq_ignore_ascii_case("packages.config") {
-            if let Some(text) = text(content, &mut collector) {
-                read_config(&text, &mut collector);
+            if let Some(text) = text(content, &mut gather) {
+                read_config(&text, &mut gather);
             }
-        } else if let Some(lock) = json(content, &mut collector) {
-            read_lock(&lock, &mut collector);
+        } else if let Some(lock) = json(content, &mut gather) {
+            read_lock(&lock, &mut gather);
         }
-        collector.finish()
+        gather.finish()
     }
 }
 
-fn read_lock(lock: &Value, collector: &mut Collector<'_>) {
+fn read_lock(lock: &Value, gather: &mut Gather<'_>) {
     let Some(targets) = lock.get("dependencies").and_then(Value::as_object) else {
-        return collector.problem("it has no list of packages");
+        return gather.problem("it has no list of packages");
     };
     // Each target names the packages again.
     let packages: BTreeSet<(String, &str)> = targets
@@ -127,12 +127,12 @@ fn read_lock(lock: &Value, collector: &mut Collector<'_>) {
         .filter_map(|(name, package)| Some((name.to_ascii_lowercase(), member(package, "resolved")?)))
         .collect();
     for (name, version) in packages {
-        collector.declared(PackageKind::NuGet, &name, version);
+        gather.declared(PackageKind::NuGet, &name, version);
     }
 }
 
 /// Reads `<package id="A" version="1.0" />`: these elements alone, as a tool writes them.
-fn read_config(text: &str, collector: &mut Collector<'_>) {
+fn read_config(text: &str, gather: &mut Gather<'_>) {
     for element in text.split("<package").skip(1) {
         let attributes = element.split('>').next().unwrap_or_default();
         // The list itself is named alike.
@@ -144,7 +144,7 @@ fn read_config(text: &str, collector: &mut Collector<'_>) {
         if let (Some(name), Some(version)) = (attribute(attributes, "id"), attribute(attributes, "version"))
             && !is_for_development
         {
-            collector.declared(PackageKind::NuGet, &name.to_ascii_lowercase(), version);
+            gather.declared(PackageKind::NuGet, &name.to_ascii_lowercase(), version);
         }
     }
 }

@@ -1,25 +1,26 @@
-//! What a file tells, gathered within the bounds: what comes beyond them is left out, and that is said once.
+//! What a file tells, gathered within the bounds of its layer: what comes beyond them is left out, and that is said once.
 
 use crate::{
-    facts::{Found, OwnedPath},
+    facts::{FOUND_BYTES, Found, OwnedPath, owned_cost, package_cost, text_cost},
     limits::Limits,
-    package::Package,
+    package::{Package, PackageKind, Presence},
 };
 
+/// No manager of a language has longer names or versions; Go's module paths are the longest.
+const MAX_WORD_BYTES: usize = 1024;
 /// Problems that are told of one file. A broken file may hold as many as it has lines; the first few are enough to look
 /// for the cause.
 const PROBLEMS: usize = 20;
+/// Letters of a problem: messages of readers repeat what they have read.
+const PROBLEM_LETTERS: usize = 300;
 /// Bytes that are shown of a broken field.
 const SHOWN: usize = 60;
 
-/// What a text takes of memory beside its bytes, about.
-const TEXT: usize = size_of::<usize>() * 2;
-
 /// What has been found in a file so far.
-pub(super) struct Gather<'a> {
+pub struct Gather<'a> {
     limits: &'a Limits,
     found: Found,
-    /// What is found takes so much memory, about.
+    /// What is found takes so much of [`Limits::facts_bytes`], problems apart.
     bytes: usize,
     /// How many problems are not told.
     untold: usize,
@@ -27,19 +28,25 @@ pub(super) struct Gather<'a> {
 }
 
 impl<'a> Gather<'a> {
-    pub(super) fn new(limits: &'a Limits) -> Self {
-        Self { limits, found: Found::default(), bytes: 0, untold: 0, is_full: false }
+    /// Nothing yet.
+    pub fn new(limits: &'a Limits) -> Self {
+        Self { limits, found: Found::default(), bytes: FOUND_BYTES, untold: 0, is_full: false }
+    }
+
+    /// The bounds that hold.
+    pub fn limits(&self) -> &'a Limits {
+        self.limits
     }
 
     /// Whether a bound was reached: what more is found is left out, so that reading on is in vain.
-    pub(super) fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         self.is_full
     }
 
     /// Says what cannot be read, and why. It begins in lower case, as `line 3 has no colon`.
-    pub(super) fn problem(&mut self, problem: impl Into<String>) {
+    pub fn problem(&mut self, problem: impl AsRef<str>) {
         if self.found.problems.len() < PROBLEMS {
-            self.found.problems.push(problem.into());
+            self.found.problems.push(cut(problem.as_ref(), PROBLEM_LETTERS));
         } else {
             self.untold += 1;
         }
@@ -47,7 +54,7 @@ impl<'a> Gather<'a> {
 
     /// A field of a package as text: `what` is its name in a problem. A field that is longer than a path may be is no
     /// field of a package, and would be copied many times.
-    pub(super) fn text(&mut self, what: &str, value: &[u8]) -> Option<String> {
+    pub fn text(&mut self, what: &str, value: &[u8]) -> Option<String> {
         if value.len() > self.limits.path_bytes {
             self.problem(format!("{what} is {} bytes long", value.len()));
             return None;
@@ -60,17 +67,55 @@ impl<'a> Gather<'a> {
         Some(String::from_utf8_lossy(value).into_owned())
     }
 
-    pub(super) fn package(&mut self, package: Package) {
+    /// A package of a database, whose fields are [texts](Self::text).
+    pub fn package(&mut self, package: Package) {
+        self.add(package, "");
+    }
+
+    /// An installed package of a language.
+    pub fn installed(&mut self, kind: PackageKind, name: &str, version: &str) {
+        self.installed_within("", kind, name, version);
+    }
+
+    /// A package that lies at a path of the file's own; an empty path is the file itself.
+    pub fn installed_within(&mut self, within: &str, kind: PackageKind, name: &str, version: &str) {
+        if self.are_words(name, version) {
+            self.add(Package::installed(kind, name, version), within);
+        }
+    }
+
+    /// A package that a lock file names.
+    pub fn declared(&mut self, kind: PackageKind, name: &str, version: &str) {
+        if self.are_words(name, version) {
+            self.add(Package { presence: Presence::Declared, ..Package::installed(kind, name, version) }, "");
+        }
+    }
+
+    /// Whether a package can be named so, which is a problem otherwise.
+    fn are_words(&mut self, name: &str, version: &str) -> bool {
+        let are_words = is_word(name) && (version.is_empty() || is_word(version));
+        if !are_words {
+            let (name, version) = (shown(name), shown(version));
+            self.problem(format!("a package is named `{name}` with the version `{version}`, which cannot be"));
+        }
+        are_words
+    }
+
+    fn add(&mut self, package: Package, within: &str) {
+        let place = if within.is_empty() { 0 } else { text_cost(within) };
         if self.found.packages.len() >= self.limits.packages {
             self.fill(format!("more than {} packages", self.limits.packages));
-        } else if self.has_room(cost(&package)) {
+        } else if self.has_room(package_cost(&package).saturating_add(place)) {
+            if !within.is_empty() {
+                self.found.within.insert(self.found.packages.len(), within.to_owned());
+            }
             self.found.packages.push(package);
         }
     }
 
     /// A path of the package of that name, in parts that belong together without a sign between them. What stands for the
     /// root in front of it, as `/` and `./`, is left out.
-    pub(super) fn owned(&mut self, parts: &[&[u8]], package: &str) {
+    pub fn owned(&mut self, parts: &[&[u8]], package: &str) {
         let length = parts.iter().map(|part| part.len()).sum();
         if self.is_full {
             return;
@@ -88,7 +133,7 @@ impl<'a> Gather<'a> {
         if path.is_empty() || path == "." {
             return;
         }
-        if self.has_room(size_of::<OwnedPath>() + path.len() + package.len() + 2 * TEXT) {
+        if self.has_room(owned_cost(&path, package)) {
             self.found.owned.push(OwnedPath { path, package: package.to_owned() });
         }
     }
@@ -112,7 +157,7 @@ impl<'a> Gather<'a> {
     }
 
     /// What was found.
-    pub(super) fn finish(mut self) -> Found {
+    pub fn finish(mut self) -> Found {
         if self.untold > 0 {
             self.found.problems.push(format!("and {} problems more", self.untold));
         }
@@ -123,10 +168,24 @@ impl<'a> Gather<'a> {
     }
 }
 
-/// What a package takes of memory, about.
-fn cost(package: &Package) -> usize {
-    let Package { kind: _, name, version, arch, source, module, vendor, presence: _ } = package;
-    let source = source.as_ref().map(|source| [&source.name, &source.version]);
-    let texts = [name, version, arch].into_iter().chain(module).chain(vendor).chain(source.into_iter().flatten());
-    size_of::<Package>() + texts.map(|text| text.len() + TEXT).sum::<usize>()
+/// Whether it can be a name or a version: some text without blanks and signs that no text shows.
+fn is_word(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= MAX_WORD_BYTES
+        && text.chars().all(|letter| !letter.is_control() && !letter.is_whitespace())
+}
+
+/// A text of the image, in a message for people: short, and without what could write over the message.
+pub fn shown(text: &str) -> String {
+    cut(text, 80)
+}
+
+fn cut(text: &str, most: usize) -> String {
+    let mut letters = text.chars();
+    let mut cut: String =
+        letters.by_ref().take(most).map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect();
+    if letters.next().is_some() {
+        cut.push('…');
+    }
+    cut
 }

@@ -5,7 +5,6 @@
 //! neither panics nor works longer than the input is large.
 
 mod apk;
-mod collect;
 pub mod dotnet;
 mod dpkg;
 mod dpkg_owned;

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::detectors::collect::Collector;
+use crate::detectors::gather::Gather;
 use crate::detectors::text::{file_name, json, lies_in_package, member};
 use crate::detectors::{Candidate, Detector};
 use crate::facts::Found;
@@ -33,20 +33,20 @@ impl Detector for Installed {
     }
 
     fn read(&self, _path: &str, content: &[u8], limits: &Limits) -> Found {
-        let mut collector = Collector::new(limits);
-        if let Some(installed) = json(content, &mut collector) {
+        let mut gather = Gather::new(limits);
+        if let Some(installed) = json(content, &mut gather) {
             // Composer 1 wrote the list alone.
             let packages = installed.as_array().or_else(|| installed.get("packages")?.as_array());
             match packages {
                 Some(packages) => {
                     for (name, version) in named(packages) {
-                        collector.installed(PackageKind::Composer, &name, version);
+                        gather.installed(PackageKind::Composer, &name, version);
                     }
                 }
-                None => collector.problem("it has no list of packages"),
+                None => gather.problem("it has no list of packages"),
             }
         }
-        collector.finish()
+        gather.finish()
     }
 }
 
@@ -64,18 +64,18 @@ impl Detector for Locks {
     }
 
     fn read(&self, _path: &str, content: &[u8], limits: &Limits) -> Found {
-        let mut collector = Collector::new(limits);
-        if let Some(lock) = json(content, &mut collector) {
+        let mut gather = Gather::new(limits);
+        if let Some(lock) = json(content, &mut gather) {
             match lock.get("packages").and_then(Value::as_array) {
                 Some(packages) => {
                     for (name, version) in named(packages) {
-                        collector.declared(PackageKind::Composer, &name, version);
+                        gather.declared(PackageKind::Composer, &name, version);
                     }
                 }
-                None => collector.problem("it has no list of packages"),
+                None => gather.problem("it has no list of packages"),
             }
         }
-        collector.finish()
+        gather.finish()
     }
 }
 

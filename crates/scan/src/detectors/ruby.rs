@@ -3,7 +3,7 @@
 //! A specification is a program of Ruby. RubyGems writes those of installed gems, and these assign literals; what is
 //! anything else is not run and not guessed. The platform that a gem was built for is no part of its version.
 
-use crate::detectors::collect::Collector;
+use crate::detectors::gather::Gather;
 use crate::detectors::text::{file_name, has_end, lies_in_package, quoted, text};
 use crate::detectors::{Candidate, Detector};
 use crate::facts::Found;
@@ -32,17 +32,17 @@ impl Detector for Installed {
     }
 
     fn read(&self, _path: &str, content: &[u8], limits: &Limits) -> Found {
-        let mut collector = Collector::new(limits);
-        if let Some(text) = text(content, &mut collector) {
+        let mut gather = Gather::new(limits);
+        if let Some(text) = text(content, &mut gather) {
             let stub = stub(&text);
             let name = assigned(&text, "name").or(stub.map(|(name, _)| name));
             let version = assigned(&text, "version").or(stub.map(|(_, version)| version));
             match (name, version) {
-                (Some(name), Some(version)) => collector.installed(PackageKind::Gem, name, version),
-                _ => collector.problem("it has no name or no version that is written out"),
+                (Some(name), Some(version)) => gather.installed(PackageKind::Gem, name, version),
+                _ => gather.problem("it has no name or no version that is written out"),
             }
         }
-        collector.finish()
+        gather.finish()
     }
 }
 
@@ -79,16 +79,16 @@ impl Detector for Locks {
     }
 
     fn read(&self, _path: &str, content: &[u8], limits: &Limits) -> Found {
-        let mut collector = Collector::new(limits);
-        if let Some(text) = text(content, &mut collector) {
-            read_lock(&text, &mut collector);
+        let mut gather = Gather::new(limits);
+        if let Some(text) = text(content, &mut gather) {
+            read_lock(&text, &mut gather);
         }
-        collector.finish()
+        gather.finish()
     }
 }
 
 /// Reads the gems of all sources but folders: four blanks in, `name (version)`; what each needs stands further in.
-fn read_lock(text: &str, collector: &mut Collector<'_>) {
+fn read_lock(text: &str, gather: &mut Gather<'_>) {
     let mut is_source = false;
     for line in text.lines() {
         if line.starts_with(|first: char| first.is_ascii_uppercase()) {
@@ -98,7 +98,7 @@ fn read_lock(text: &str, collector: &mut Collector<'_>) {
         let parts = gem.and_then(|gem| gem.trim_end().strip_suffix(')')?.split_once(" ("));
         if let Some((name, version)) = parts {
             // No version of a gem has a dash.
-            collector.declared(PackageKind::Gem, name, version.split('-').next().unwrap_or(version));
+            gather.declared(PackageKind::Gem, name, version.split('-').next().unwrap_or(version));
         }
     }
 }

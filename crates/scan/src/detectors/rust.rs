@@ -7,7 +7,7 @@ use std::io::Read;
 
 use serde::Deserialize;
 
-use crate::detectors::collect::Collector;
+use crate::detectors::gather::Gather;
 use crate::detectors::program::{self, Program};
 use crate::detectors::text::{file_name, lies_in_package, text};
 use crate::detectors::{Candidate, Detector, toml_lock};
@@ -51,36 +51,36 @@ impl Detector for Programs {
     }
 
     fn read(&self, _path: &str, content: &[u8], limits: &Limits) -> Found {
-        let mut collector = Collector::new(limits);
+        let mut gather = Gather::new(limits);
         // Tables that cannot be read are told by the detector of Go.
         if let Some(part) = Program::read(content).and_then(|program| program.named(PART)) {
-            read(part.content, &mut collector);
+            read(part.content, &mut gather);
         }
-        collector.finish()
+        gather.finish()
     }
 }
 
-fn read(packed: &[u8], collector: &mut Collector<'_>) {
-    let most = collector.limits().text_bytes;
+fn read(packed: &[u8], gather: &mut Gather<'_>) {
+    let most = gather.limits().text_bytes;
     let mut json = Vec::new();
     match flate2::read::ZlibDecoder::new(packed).take(most.saturating_add(1)).read_to_end(&mut json) {
         Ok(read) if read as u64 > most => {
-            collector.problem(format!("its list of crates has more than {most} bytes"));
+            gather.problem(format!("its list of crates has more than {most} bytes"));
             return;
         }
         Ok(_) => {}
         Err(error) => {
-            collector.problem(format!("its list of crates cannot be unpacked: {error}"));
+            gather.problem(format!("its list of crates cannot be unpacked: {error}"));
             return;
         }
     }
     match serde_json::from_slice::<Crates>(&json) {
         Ok(crates) => {
             for one in crates.packages.iter().filter(|one| one.kind.as_deref() != Some("build")) {
-                collector.installed(PackageKind::Cargo, &one.name, &one.version);
+                gather.installed(PackageKind::Cargo, &one.name, &one.version);
             }
         }
-        Err(error) => collector.problem(format!("its list of crates cannot be read: {error}")),
+        Err(error) => gather.problem(format!("its list of crates cannot be read: {error}")),
     }
 }
 
@@ -98,12 +98,12 @@ impl Detector for Locks {
     }
 
     fn read(&self, _path: &str, content: &[u8], limits: &Limits) -> Found {
-        let mut collector = Collector::new(limits);
-        if let Some(text) = text(content, &mut collector) {
+        let mut gather = Gather::new(limits);
+        if let Some(text) = text(content, &mut gather) {
             for entry in toml_lock::entries(&text).filter(|entry| entry.source.is_some()) {
-                collector.declared(PackageKind::Cargo, entry.name, entry.version);
+                gather.declared(PackageKind::Cargo, entry.name, entry.version);
             }
         }
-        collector.finish()
+        gather.finish()
     }
 }

@@ -4,23 +4,23 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::detectors::collect::Collector;
+use crate::detectors::gather::Gather;
 
 /// The text of a file; none, and a problem, if it is larger than a text may be. Bytes that are no UTF-8 are replaced:
 /// what names a package is ASCII, and a description in another encoding hides none.
-pub fn text<'a>(content: &'a [u8], collector: &mut Collector<'_>) -> Option<Cow<'a, str>> {
-    if is_too_large(content, collector) {
+pub fn text<'a>(content: &'a [u8], gather: &mut Gather<'_>) -> Option<Cow<'a, str>> {
+    if is_too_large(content, gather) {
         return None;
     }
     Some(String::from_utf8_lossy(without_mark(content)))
 }
 
 /// Whether a file is larger than a text may be, which is a problem then.
-pub fn is_too_large(content: &[u8], collector: &mut Collector<'_>) -> bool {
-    let most = collector.limits().text_bytes;
+pub fn is_too_large(content: &[u8], gather: &mut Gather<'_>) -> bool {
+    let most = gather.limits().text_bytes;
     let is_too_large = content.len() as u64 > most;
     if is_too_large {
-        collector.problem(format!("it has {} bytes, and {most} are read of such a file", content.len()));
+        gather.problem(format!("it has {} bytes, and {most} are read of such a file", content.len()));
     }
     is_too_large
 }
@@ -31,14 +31,14 @@ pub fn without_mark(content: &[u8]) -> &[u8] {
 }
 
 /// The JSON of a file; none, and a problem, if it is none.
-pub fn json(content: &[u8], collector: &mut Collector<'_>) -> Option<Value> {
-    if is_too_large(content, collector) {
+pub fn json(content: &[u8], gather: &mut Gather<'_>) -> Option<Value> {
+    if is_too_large(content, gather) {
         return None;
     }
     match serde_json::from_slice(without_mark(content)) {
         Ok(value) => Some(value),
         Err(error) => {
-            collector.problem(format!("it is no JSON: {error}"));
+            gather.problem(format!("it is no JSON: {error}"));
             None
         }
     }

@@ -96,14 +96,14 @@ pub struct Evidence {
 /// Bytes that one thing takes in memory beside its texts, roughly.
 const THING_BYTES: usize = 32;
 /// Bytes that what was found takes if it is nothing.
-const FOUND_BYTES: usize = 4 * THING_BYTES;
+pub(crate) const FOUND_BYTES: usize = 4 * THING_BYTES;
 
 impl Found {
     /// What it takes of [`crate::limits::Limits::facts_bytes`].
     pub(crate) fn cost(&self) -> usize {
         let packages = self.packages.iter().map(package_cost);
         let within = self.within.values().map(|path| text_cost(path));
-        let owned = self.owned.iter().map(|owned| text_cost(&owned.path).saturating_add(text_cost(&owned.package)));
+        let owned = self.owned.iter().map(|owned| owned_cost(&owned.path, &owned.package));
         let problems = self.problems.iter().map(|problem| text_cost(problem));
         packages.chain(within).chain(owned).chain(problems).fold(FOUND_BYTES, usize::saturating_add)
     }
@@ -114,8 +114,13 @@ pub(crate) fn text_cost(text: &str) -> usize {
     text.len().saturating_add(THING_BYTES / 4)
 }
 
+/// What a path and the name of its package take of the bound of facts.
+pub(crate) fn owned_cost(path: &str, package: &str) -> usize {
+    THING_BYTES.saturating_add(text_cost(path)).saturating_add(text_cost(package))
+}
+
 /// What a package takes of the bound of facts.
-fn package_cost(package: &Package) -> usize {
+pub(crate) fn package_cost(package: &Package) -> usize {
     let Package { name, version, arch, source, module, vendor, kind: _, presence: _ } = package;
     let source = source.iter().flat_map(|source| [&source.name, &source.version]);
     let texts = [name, version, arch].into_iter().chain(source).chain(module).chain(vendor);

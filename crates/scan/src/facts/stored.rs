@@ -3,7 +3,9 @@
 //! Readers trust nothing: what comes from a process that has read a hostile layer may be anything.
 
 use super::codec::{Input, put_after, put_bytes, put_number, put_text};
-use super::{Entries, Evidence, FileFacts, Found, LayerFacts, OtherName, OwnedPath, Reader, package_cost, text_cost};
+use super::{
+    Entries, Evidence, FileFacts, Found, LayerFacts, OtherName, OwnedPath, Reader, owned_cost, package_cost, text_cost,
+};
 use crate::limits::Limits;
 use crate::package::{Package, PackageKind, Presence, SourcePackage};
 
@@ -217,7 +219,7 @@ fn found(input: &mut Input<'_>) -> Result<Found, Damaged> {
     for _ in 0..count {
         input.after(&mut path)?;
         input.after(&mut package)?;
-        input.charge(text_cost(&path).saturating_add(text_cost(&package)))?;
+        input.charge(owned_cost(&path, &package))?;
         owned.push(OwnedPath { path: path.clone(), package: package.clone() });
     }
     Ok(Found { packages, within: within.into_iter().collect(), owned, problems: list(input, text)? })

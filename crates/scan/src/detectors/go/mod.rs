@@ -15,7 +15,7 @@
 mod buildinfo;
 mod modules;
 
-use crate::detectors::collect::Collector;
+use crate::detectors::gather::Gather;
 use crate::detectors::program::{self, Program};
 use crate::detectors::{Candidate, Detector};
 use crate::facts::Found;
@@ -39,35 +39,35 @@ impl Detector for Programs {
     }
 
     fn read(&self, _path: &str, content: &[u8], limits: &Limits) -> Found {
-        let mut collector = Collector::new(limits);
+        let mut gather = Gather::new(limits);
         match Program::read(content) {
-            Some(program) => read(&program, content, &mut collector),
+            Some(program) => read(&program, content, &mut gather),
             // What begins as programs of DOS do may be many things.
             None if content.starts_with(b"MZ") => {}
-            None => collector.problem("it begins as a program does, and its tables cannot be read"),
+            None => gather.problem("it begins as a program does, and its tables cannot be read"),
         }
-        collector.finish()
+        gather.finish()
     }
 }
 
-fn read(program: &Program<'_>, content: &[u8], collector: &mut Collector<'_>) {
+fn read(program: &Program<'_>, content: &[u8], gather: &mut Gather<'_>) {
     let Some(place) = buildinfo::find(program) else {
         if is_packed(content) {
-            collector.problem("it is packed by UPX, which hides what it is made of");
+            gather.problem("it is packed by UPX, which hides what it is made of");
         }
         return;
     };
     let Some(info) = buildinfo::read(program, place) else {
-        collector.problem("what Go says of its build cannot be read");
+        gather.problem("what Go says of its build cannot be read");
         return;
     };
     let go = String::from_utf8_lossy(info.go);
-    collector.installed(PackageKind::Go, "stdlib", modules::release_of(&go));
-    if info.modules.len() as u64 > collector.limits().text_bytes {
-        collector.problem(format!("its list of modules has {} bytes", info.modules.len()));
+    gather.installed(PackageKind::Go, "stdlib", modules::release_of(&go));
+    if info.modules.len() as u64 > gather.limits().text_bytes {
+        gather.problem(format!("its list of modules has {} bytes", info.modules.len()));
         return;
     }
-    modules::read(&String::from_utf8_lossy(info.modules), collector);
+    modules::read(&String::from_utf8_lossy(info.modules), gather);
 }
 
 /// Whether UPX has packed it: its mark stands right behind the tables of the program.

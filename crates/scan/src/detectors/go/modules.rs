@@ -1,6 +1,6 @@
 //! Reads the list of modules that Go's linker writes into programs.
 
-use crate::detectors::collect::{Collector, shown};
+use crate::detectors::gather::{Gather, shown};
 use crate::package::PackageKind;
 
 /// What Go says in the place of a version that it does not know.
@@ -29,7 +29,7 @@ impl<'a> Module<'a> {
 }
 
 /// Reads the whole list.
-pub fn read(list: &str, collector: &mut Collector<'_>) {
+pub fn read(list: &str, gather: &mut Gather<'_>) {
     let mut main: Option<Module<'_>> = None;
     let mut dependency: Option<Module<'_>> = None;
     let mut is_main_replaced = false;
@@ -39,7 +39,7 @@ pub fn read(list: &str, collector: &mut Collector<'_>) {
         match word {
             "mod" => main = Some(Module::read(fields)),
             "dep" => {
-                add(dependency.take(), collector);
+                add(dependency.take(), gather);
                 dependency = Some(Module::read(fields));
             }
             "=>" => {
@@ -53,10 +53,10 @@ pub fn read(list: &str, collector: &mut Collector<'_>) {
             }
             "build" => linker_flags = fields.strip_prefix("-ldflags=").or(linker_flags),
             "path" | "" => {}
-            _ => collector.problem(format!("the list of modules has a line `{}`", shown(line))),
+            _ => gather.problem(format!("the list of modules has a line `{}`", shown(line))),
         }
     }
-    add(dependency, collector);
+    add(dependency, gather);
     let Some(mut main) = main else { return };
     // Go makes this version where it sees no tag.
     if main.version.starts_with("v0.0.0-") && !is_main_replaced {
@@ -65,14 +65,14 @@ pub fn read(list: &str, collector: &mut Collector<'_>) {
     let told = linker_flags.map(unquoted);
     let told = told.as_deref().and_then(|flags| version_in(flags, main.path));
     match (main.version, told) {
-        ("", Some(told)) => collector.installed(PackageKind::Go, main.path, &format!("v{told}")),
-        (version, _) => collector.installed(PackageKind::Go, main.path, version),
+        ("", Some(told)) => gather.installed(PackageKind::Go, main.path, &format!("v{told}")),
+        (version, _) => gather.installed(PackageKind::Go, main.path, version),
     }
 }
 
-fn add(module: Option<Module<'_>>, collector: &mut Collector<'_>) {
+fn add(module: Option<Module<'_>>, gather: &mut Gather<'_>) {
     if let Some(module) = module {
-        collector.installed(PackageKind::Go, module.path, module.version);
+        gather.installed(PackageKind::Go, module.path, module.version);
     }
 }
 

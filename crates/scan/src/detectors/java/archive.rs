@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::detectors::collect::{Collector, shown};
+use crate::detectors::gather::{Gather, shown};
 use crate::detectors::java::coordinates::{self, Coordinates};
 use crate::detectors::java::is_archive;
 use crate::detectors::java::manifest::Manifest;
@@ -40,8 +40,8 @@ struct ArchivePosition<'p> {
 struct Spent;
 
 /// Reads an archive of the layer.
-pub fn read(name: &str, content: &[u8], collector: &mut Collector<'_>) {
-    let limits = collector.limits();
+pub fn read(name: &str, content: &[u8], gather: &mut Gather<'_>) {
+    let limits = gather.limits();
     let mut budget = Budget {
         entries: limits.archive_entries,
         bytes: limits.archive_bytes,
@@ -49,28 +49,28 @@ pub fn read(name: &str, content: &[u8], collector: &mut Collector<'_>) {
         held: limits.file_bytes,
     };
     // Whoever reaches a bound has said so.
-    let _ = walk(&ArchivePosition { within: "", name, depth: 1 }, content, &mut budget, collector);
+    let _ = walk(&ArchivePosition { within: "", name, depth: 1 }, content, &mut budget, gather);
 }
 
 fn walk(
     place: &ArchivePosition<'_>,
     content: &[u8],
     budget: &mut Budget,
-    collector: &mut Collector<'_>,
+    gather: &mut Gather<'_>,
 ) -> Result<(), Spent> {
     let archive = match Archive::open(content) {
         Ok(archive) => archive,
         Err(error) => {
-            told(place, "", &error.to_string(), collector);
+            told(place, "", &error.to_string(), gather);
             return Ok(());
         }
     };
     let mut own = Own { is_program: is_program(place.name), ..Own::default() };
-    let read = own.read(place, &archive, budget, collector);
-    let nested = own.tell(place, collector);
+    let read = own.read(place, &archive, budget, gather);
+    let nested = own.tell(place, gather);
     read?;
     for entry in nested {
-        descend(place, &archive, &entry, budget, collector)?;
+        descend(place, &archive, &entry, budget, gather)?;
     }
     Ok(())
 }
@@ -96,24 +96,24 @@ impl<'a> Own<'a> {
         place: &ArchivePosition<'_>,
         archive: &Archive<'a>,
         budget: &mut Budget,
-        collector: &mut Collector<'_>,
+        gather: &mut Gather<'_>,
     ) -> Result<(), Spent> {
         for entry in archive.entries() {
             let entry = match entry {
                 Ok(entry) => entry,
                 Err(error) => {
-                    told(place, "", &error.to_string(), collector);
+                    told(place, "", &error.to_string(), gather);
                     break;
                 }
             };
             let Some(left) = budget.entries.checked_sub(1) else {
-                return spent(place, collector);
+                return spent(place, gather);
             };
             budget.entries = left;
             if is_archive(&String::from_utf8_lossy(file_name_bytes(entry.name)), b"PK") {
                 self.nested.push(entry);
             } else if self.is_program {
-                self.read_entry(place, archive, &entry, budget, collector)?;
+                self.read_entry(place, archive, &entry, budget, gather)?;
             }
         }
         Ok(())
@@ -125,7 +125,7 @@ impl<'a> Own<'a> {
         archive: &Archive<'_>,
         entry: &Entry<'_>,
         budget: &mut Budget,
-        collector: &mut Collector<'_>,
+        gather: &mut Gather<'_>,
     ) -> Result<(), Spent> {
         // Names of zip are text of some encoding; these are ASCII.
         let Ok(name) = std::str::from_utf8(entry.name) else { return Ok(()) };
@@ -135,7 +135,7 @@ impl<'a> Own<'a> {
                     budget.text_bytes = budget.text_bytes.saturating_sub(content.len() as u64);
                     self.manifest = Some(Manifest::read(&content));
                 }
-                Err(error) => told(place, name, &error.to_string(), collector),
+                Err(error) => told(place, name, &error.to_string(), gather),
             }
         } else if let Some((group, artifact)) = coordinates::of_path(name) {
             let most = PROPERTIES_BYTES.min(budget.text_bytes);
@@ -144,17 +144,17 @@ impl<'a> Own<'a> {
                     budget.text_bytes = budget.text_bytes.saturating_sub(content.len() as u64);
                     self.properties.push(Coordinates::read(&content, group, artifact));
                 }
-                Err(ZipError::TooLarge(_)) if most < PROPERTIES_BYTES => return spent(place, collector),
-                Err(error) => told(place, name, &error.to_string(), collector),
+                Err(ZipError::TooLarge(_)) if most < PROPERTIES_BYTES => return spent(place, gather),
+                Err(error) => told(place, name, &error.to_string(), gather),
             }
         }
         Ok(())
     }
 
     /// Adds what it is, and gives the archives in it.
-    fn tell(self, place: &ArchivePosition<'_>, collector: &mut Collector<'_>) -> Vec<Entry<'a>> {
+    fn tell(self, place: &ArchivePosition<'_>, gather: &mut Gather<'_>) -> Vec<Entry<'a>> {
         let mut add = |name: &str, version: &str| {
-            collector.installed_within(place.within, PackageKind::Maven, name, version);
+            gather.installed_within(place.within, PackageKind::Maven, name, version);
         };
         for coordinates in &self.properties {
             add(&coordinates.name(), &coordinates.version);
@@ -176,26 +176,26 @@ fn descend(
     archive: &Archive<'_>,
     entry: &Entry<'_>,
     budget: &mut Budget,
-    collector: &mut Collector<'_>,
+    gather: &mut Gather<'_>,
 ) -> Result<(), Spent> {
     let entry_name = String::from_utf8_lossy(entry.name);
-    let Limits { archive_depth, path_bytes, .. } = *collector.limits();
+    let Limits { archive_depth, path_bytes, .. } = *gather.limits();
     let within =
         if place.within.is_empty() { entry_name.clone() } else { format!("{}/{entry_name}", place.within).into() };
     if place.depth >= archive_depth {
-        told(place, &entry_name, &format!("archives lie in archives deeper than {archive_depth}"), collector);
+        told(place, &entry_name, &format!("archives lie in archives deeper than {archive_depth}"), gather);
         return Ok(());
     }
     if within.len() > path_bytes {
-        told(place, &entry_name, &format!("its path has more than {path_bytes} bytes"), collector);
+        told(place, &entry_name, &format!("its path has more than {path_bytes} bytes"), gather);
         return Ok(());
     }
     let most = budget.held.min(budget.bytes);
     let content = match archive.content(entry, most) {
         Ok(content) => content,
-        Err(ZipError::TooLarge(_)) if budget.bytes < budget.held => return spent(place, collector),
+        Err(ZipError::TooLarge(_)) if budget.bytes < budget.held => return spent(place, gather),
         Err(error) => {
-            told(place, &entry_name, &error.to_string(), collector);
+            told(place, &entry_name, &error.to_string(), gather);
             return Ok(());
         }
     };
@@ -208,28 +208,28 @@ fn descend(
     budget.bytes = budget.bytes.saturating_sub(bytes);
     budget.held = budget.held.saturating_sub(held);
     let inner = ArchivePosition { within: &within, name: file_name(&entry_name), depth: place.depth + 1 };
-    let walked = walk(&inner, &content, budget, collector);
+    let walked = walk(&inner, &content, budget, gather);
     budget.held = budget.held.saturating_add(held);
     walked
 }
 
-fn spent(place: &ArchivePosition<'_>, collector: &mut Collector<'_>) -> Result<(), Spent> {
-    let Limits { archive_entries, archive_bytes, .. } = *collector.limits();
+fn spent(place: &ArchivePosition<'_>, gather: &mut Gather<'_>) -> Result<(), Spent> {
+    let Limits { archive_entries, archive_bytes, .. } = *gather.limits();
     let bound = format!(
         "more lies in it and the archives in it than is read: {archive_entries} entries, {archive_bytes} bytes, \
          fewer of texts"
     );
-    told(place, "", &bound, collector);
+    told(place, "", &bound, gather);
     Err(Spent)
 }
 
 /// Says a problem with where it is within the file of the layer.
-fn told(place: &ArchivePosition<'_>, entry: &str, problem: &str, collector: &mut Collector<'_>) {
+fn told(place: &ArchivePosition<'_>, entry: &str, problem: &str, gather: &mut Gather<'_>) {
     let within: Vec<&str> = [place.within, entry].into_iter().filter(|part| !part.is_empty()).collect();
     if within.is_empty() {
-        collector.problem(problem);
+        gather.problem(problem);
     } else {
-        collector.problem(format!("{}: {problem}", shown(&within.join("/"))));
+        gather.problem(format!("{}: {problem}", shown(&within.join("/"))));
     }
 }
 

@@ -19,7 +19,7 @@ mod archive;
 mod coordinates;
 mod manifest;
 
-use crate::detectors::collect::Collector;
+use crate::detectors::gather::Gather;
 use crate::detectors::text::file_name;
 use crate::detectors::{Candidate, Detector};
 use crate::facts::Found;
@@ -46,9 +46,9 @@ impl Detector for Archives {
     }
 
     fn read(&self, path: &str, content: &[u8], limits: &Limits) -> Found {
-        let mut collector = Collector::new(limits);
-        archive::read(file_name(path), content, &mut collector);
-        collector.finish()
+        let mut gather = Gather::new(limits);
+        archive::read(file_name(path), content, &mut gather);
+        gather.finish()
     }
 }
 

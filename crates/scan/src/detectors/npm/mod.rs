@@ -15,7 +15,7 @@ mod yarn;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::detectors::collect::Collector;
+use crate::detectors::gather::Gather;
 use crate::detectors::text::{file_name, is_too_large, json, lies_below, lies_in_package, text, without_mark};
 use crate::detectors::{Candidate, Detector};
 use crate::facts::Found;
@@ -92,9 +92,9 @@ impl Detector for Installed {
     }
 
     fn read(&self, path: &str, content: &[u8], limits: &Limits) -> Found {
-        let mut collector = Collector::new(limits);
-        if is_too_large(content, &mut collector) {
-            return collector.finish();
+        let mut gather = Gather::new(limits);
+        if is_too_large(content, &mut gather) {
+            return gather.finish();
         }
         let is_module = is_module(path);
         match serde_json::from_slice::<Manifest>(without_mark(content)) {
@@ -106,14 +106,14 @@ impl Detector for Installed {
                 if let Some(name) = name
                     && (is_module || !is_private && !version.is_empty())
                 {
-                    collector.installed(PackageKind::Npm, name, version);
+                    gather.installed(PackageKind::Npm, name, version);
                 }
             }
             // Elsewhere it may be anything, as a form that a program fills in.
-            Err(error) if is_module => collector.problem(format!("it cannot be read: {error}")),
+            Err(error) if is_module => gather.problem(format!("it cannot be read: {error}")),
             Err(_) => {}
         }
-        collector.finish()
+        gather.finish()
     }
 }
 
@@ -150,33 +150,33 @@ impl Detector for Locks {
     }
 
     fn read(&self, path: &str, content: &[u8], limits: &Limits) -> Found {
-        let mut collector = Collector::new(limits);
+        let mut gather = Gather::new(limits);
         match file_name(path) {
             "yarn.lock" => {
-                if let Some(text) = text(content, &mut collector) {
-                    yarn::read(&text, &mut collector);
+                if let Some(text) = text(content, &mut gather) {
+                    yarn::read(&text, &mut gather);
                 }
             }
             "pnpm-lock.yaml" => {
-                if let Some(text) = text(content, &mut collector) {
-                    pnpm::read(&text, &mut collector);
+                if let Some(text) = text(content, &mut gather) {
+                    pnpm::read(&text, &mut gather);
                 }
             }
             _ => {
-                if let Some(lock) = json(content, &mut collector) {
-                    package_lock::read(&lock, &mut collector);
+                if let Some(lock) = json(content, &mut gather) {
+                    package_lock::read(&lock, &mut gather);
                 }
             }
         }
-        collector.finish()
+        gather.finish()
     }
 }
 
 /// Adds a package of a lock file, if it is one by its name, and its version is none that is an address.
-fn declare(name: &str, version: &str, collector: &mut Collector<'_>) {
+fn declare(name: &str, version: &str, gather: &mut Gather<'_>) {
     let is_version = version.starts_with(|first: char| first.is_ascii_digit()) && !version.contains([':', '/']);
     if is_name(name) && is_version {
-        collector.declared(PackageKind::Npm, name, version);
+        gather.declared(PackageKind::Npm, name, version);
     }
 }
 

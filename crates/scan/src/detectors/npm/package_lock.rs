@@ -3,12 +3,12 @@
 
 use serde_json::Value;
 
-use crate::detectors::collect::Collector;
+use crate::detectors::gather::Gather;
 use crate::detectors::npm::{at_version, below_modules, declare};
 use crate::detectors::text::{is_true, member};
 
 /// Reads a lock file.
-pub fn read(lock: &Value, collector: &mut Collector<'_>) {
+pub fn read(lock: &Value, gather: &mut Gather<'_>) {
     // Version 2 has both forms, for older tools.
     match (lock.get("packages"), lock.get("dependencies")) {
         (Some(Value::Object(packages)), _) => {
@@ -20,12 +20,12 @@ pub fn read(lock: &Value, collector: &mut Collector<'_>) {
                 }
                 // A package under another name says its own.
                 let name = member(package, "name").unwrap_or(folder);
-                declare(name, member(package, "version").unwrap_or_default(), collector);
+                declare(name, member(package, "version").unwrap_or_default(), gather);
             }
         }
-        (_, Some(dependencies)) => read_nested(dependencies, collector),
+        (_, Some(dependencies)) => read_nested(dependencies, gather),
         (None, None) if lock.get("lockfileVersion").is_some() => {}
-        (_, None) => collector.problem("it is no lock file of npm"),
+        (_, None) => gather.problem("it is no lock file of npm"),
     }
 }
 
@@ -33,7 +33,7 @@ fn is_for_development(package: &Value) -> bool {
     is_true(package, "dev")
 }
 
-fn read_nested(dependencies: &Value, collector: &mut Collector<'_>) {
+fn read_nested(dependencies: &Value, gather: &mut Gather<'_>) {
     let mut waiting = vec![dependencies];
     while let Some(dependencies) = waiting.pop() {
         for (name, package) in dependencies.as_object().into_iter().flatten() {
@@ -43,8 +43,8 @@ fn read_nested(dependencies: &Value, collector: &mut Collector<'_>) {
             }
             let version = member(package, "version").unwrap_or_default();
             match version.strip_prefix("npm:").and_then(at_version) {
-                Some((name, version)) => declare(name, version, collector),
-                None => declare(name, version, collector),
+                Some((name, version)) => declare(name, version, gather),
+                None => declare(name, version, gather),
             }
         }
     }

@@ -1,11 +1,11 @@
 //! Reads the list of packages of `pnpm-lock.yaml`: its lines alone, as a tool writes them. Other YAML of the same meaning
 //! tells nothing.
 
-use crate::detectors::collect::Collector;
+use crate::detectors::gather::Gather;
 use crate::detectors::npm::{at_version, declare};
 
 /// Reads a lock file. Its packages stand two blanks in, below `packages:`, and what is said of each four.
-pub fn read(text: &str, collector: &mut Collector<'_>) {
+pub fn read(text: &str, gather: &mut Gather<'_>) {
     let mut is_list = false;
     let mut package: Option<(&str, &str)> = None;
     for line in text.lines() {
@@ -16,7 +16,7 @@ pub fn read(text: &str, collector: &mut Collector<'_>) {
             if line.trim() == "dev: true" {
                 package = None;
             } else if !line.starts_with(' ') {
-                tell(package.take(), collector);
+                tell(package.take(), gather);
                 package = line
                     .trim_end()
                     .strip_suffix(':')
@@ -25,12 +25,12 @@ pub fn read(text: &str, collector: &mut Collector<'_>) {
             }
         }
     }
-    tell(package, collector);
+    tell(package, gather);
 }
 
-fn tell(package: Option<(&str, &str)>, collector: &mut Collector<'_>) {
+fn tell(package: Option<(&str, &str)>, gather: &mut Gather<'_>) {
     if let Some((name, version)) = package {
-        declare(name, version, collector);
+        declare(name, version, gather);
     }
 }
 

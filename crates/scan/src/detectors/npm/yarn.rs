@@ -1,10 +1,10 @@
 //! Reads `yarn.lock`, of Yarn 1 and of those since: lines alone, as both are written by a tool.
 
-use crate::detectors::collect::Collector;
+use crate::detectors::gather::Gather;
 use crate::detectors::npm::{at_version, declare};
 
 /// Reads a lock file.
-pub fn read(text: &str, collector: &mut Collector<'_>) {
+pub fn read(text: &str, gather: &mut Gather<'_>) {
     let mut entry: Option<Entry<'_>> = None;
     for line in text.lines() {
         if line.is_empty() || line.starts_with('#') {
@@ -16,10 +16,10 @@ pub fn read(text: &str, collector: &mut Collector<'_>) {
             }
             continue;
         }
-        tell(entry.take(), collector);
+        tell(entry.take(), gather);
         entry = Entry::begin(line);
     }
-    tell(entry, collector);
+    tell(entry, gather);
 }
 
 struct Entry<'a> {
@@ -55,8 +55,8 @@ impl<'a> Entry<'a> {
     }
 }
 
-fn tell(entry: Option<Entry<'_>>, collector: &mut Collector<'_>) {
+fn tell(entry: Option<Entry<'_>>, gather: &mut Gather<'_>) {
     if let Some(entry) = entry.filter(|entry| !entry.is_local) {
-        declare(entry.name, entry.version, collector);
+        declare(entry.name, entry.version, gather);
     }
 }

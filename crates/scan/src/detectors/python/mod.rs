@@ -10,7 +10,7 @@ mod requirements;
 
 use serde_json::Value;
 
-use crate::detectors::collect::Collector;
+use crate::detectors::gather::Gather;
 use crate::detectors::text::{file_name, has_end, header, json, lies_in_package, member, text};
 use crate::detectors::zip::Archive;
 use crate::detectors::{Candidate, Detector, toml_lock};
@@ -67,46 +67,46 @@ impl Detector for Installed {
     }
 
     fn read(&self, path: &str, content: &[u8], limits: &Limits) -> Found {
-        let mut collector = Collector::new(limits);
+        let mut gather = Gather::new(limits);
         if has_end(file_name(path), ".egg") {
-            read_egg(content, &mut collector);
+            read_egg(content, &mut gather);
         } else {
-            read_metadata(content, &mut collector);
+            read_metadata(content, &mut gather);
         }
-        collector.finish()
+        gather.finish()
     }
 }
 
-fn read_metadata(content: &[u8], collector: &mut Collector<'_>) {
-    let Some(text) = text(content, collector) else { return };
+fn read_metadata(content: &[u8], gather: &mut Gather<'_>) {
+    let Some(text) = text(content, gather) else { return };
     match (header(&text, "Name").map(normalised), header(&text, "Version")) {
         (Some(name), Some(version)) if !name.is_empty() && !version.is_empty() => {
-            collector.installed(PackageKind::Python, &name, version);
+            gather.installed(PackageKind::Python, &name, version);
         }
-        _ => collector.problem("it has no name or no version"),
+        _ => gather.problem("it has no name or no version"),
     }
 }
 
-fn read_egg(content: &[u8], collector: &mut Collector<'_>) {
+fn read_egg(content: &[u8], gather: &mut Gather<'_>) {
     let archive = match Archive::open(content) {
         Ok(archive) => archive,
-        Err(error) => return collector.problem(error.to_string()),
+        Err(error) => return gather.problem(error.to_string()),
     };
-    let (entries, most) = (collector.limits().archive_entries, collector.limits().text_bytes);
+    let (entries, most) = (gather.limits().archive_entries, gather.limits().text_bytes);
     for (at, entry) in (0_u64..).zip(archive.entries()) {
         if at >= entries {
-            return collector.problem(format!("it has more than {entries} entries"));
+            return gather.problem(format!("it has more than {entries} entries"));
         }
         match entry {
             Ok(entry) if entry.name == EGG.as_bytes() => match archive.content(&entry, most) {
-                Ok(content) => return read_metadata(&content, collector),
-                Err(error) => return collector.problem(format!("{EGG}: {error}")),
+                Ok(content) => return read_metadata(&content, gather),
+                Err(error) => return gather.problem(format!("{EGG}: {error}")),
             },
             Ok(_) => {}
-            Err(error) => return collector.problem(error.to_string()),
+            Err(error) => return gather.problem(error.to_string()),
         }
     }
-    collector.problem(format!("it has no {EGG}"));
+    gather.problem(format!("it has no {EGG}"));
 }
 
 impl Detector for Locks {
@@ -125,25 +125,25 @@ impl Detector for Locks {
     }
 
     fn read(&self, path: &str, content: &[u8], limits: &Limits) -> Found {
-        let mut collector = Collector::new(limits);
+        let mut gather = Gather::new(limits);
         match file_name(path) {
             "Pipfile.lock" => {
-                if let Some(lock) = json(content, &mut collector) {
-                    read_pipfile(&lock, &mut collector);
+                if let Some(lock) = json(content, &mut gather) {
+                    read_pipfile(&lock, &mut gather);
                 }
             }
             name if is_requirements(name) => {
-                if let Some(text) = text(content, &mut collector) {
-                    requirements::read(&text, &mut collector);
+                if let Some(text) = text(content, &mut gather) {
+                    requirements::read(&text, &mut gather);
                 }
             }
             _ => {
-                if let Some(text) = text(content, &mut collector) {
-                    read_toml(&text, &mut collector);
+                if let Some(text) = text(content, &mut gather) {
+                    read_toml(&text, &mut gather);
                 }
             }
         }
-        collector.finish()
+        gather.finish()
     }
 }
 
@@ -151,7 +151,7 @@ fn is_requirements(name: &str) -> bool {
     name.starts_with("requirements") && has_end(name, ".txt")
 }
 
-fn read_toml(text: &str, collector: &mut Collector<'_>) {
+fn read_toml(text: &str, gather: &mut Gather<'_>) {
     for entry in toml_lock::entries(text) {
         // The project itself, and what lies in folders beside it.
         let is_local = entry.source.is_some_and(|source| {
@@ -163,18 +163,18 @@ fn read_toml(text: &str, collector: &mut Collector<'_>) {
             })
         });
         if !entry.is_for_development && !is_local && !entry.version.is_empty() {
-            collector.declared(PackageKind::Python, &normalised(entry.name), entry.version);
+            gather.declared(PackageKind::Python, &normalised(entry.name), entry.version);
         }
     }
 }
 
-fn read_pipfile(lock: &Value, collector: &mut Collector<'_>) {
+fn read_pipfile(lock: &Value, gather: &mut Gather<'_>) {
     let Some(packages) = lock.get("default").and_then(Value::as_object) else {
-        return collector.problem("it has no list of packages");
+        return gather.problem("it has no list of packages");
     };
     for (name, package) in packages {
         if let Some(version) = member(package, "version").and_then(|version| version.strip_prefix("==")) {
-            collector.declared(PackageKind::Python, &normalised(name), version.trim());
+            gather.declared(PackageKind::Python, &normalised(name), version.trim());
         }
     }
 }

@@ -1,14 +1,14 @@
 //! Reads the requirements of pip that name one version.
 
-use crate::detectors::collect::Collector;
+use crate::detectors::gather::Gather;
 use crate::detectors::python::normalised;
 use crate::package::PackageKind;
 
 /// Reads a file of requirements: one a line, with comments, options, and conditions of the machine.
-pub fn read(text: &str, collector: &mut Collector<'_>) {
+pub fn read(text: &str, gather: &mut Gather<'_>) {
     for line in text.lines() {
         if let Some((name, version)) = pinned(line) {
-            collector.declared(PackageKind::Python, &normalised(name), version);
+            gather.declared(PackageKind::Python, &normalised(name), version);
         }
     }
 }

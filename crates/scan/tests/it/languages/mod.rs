@@ -208,5 +208,5 @@ fn problems_of_a_file_are_counted() {
     let list: Vec<String> = (0..100).map(|number| format!(r#"{{"name":"a {number}","version":"1"}}"#)).collect();
     let told = problems("vendor/composer/installed.json", format!("[{}]", list.join(",")));
     assert_eq!(told.len(), 21);
-    assert_eq!(told[20], "80 more problems of this kind");
+    assert_eq!(told[20], "and 80 problems more");
 }
