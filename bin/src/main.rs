@@ -119,6 +119,10 @@ enum TlsMode {
 }
 
 fn main() -> ExitCode {
+    // What reads a layer is this program too, and sets up nothing of it: no configuration, no log, no thread.
+    if std::env::args_os().nth(1).is_some_and(|command| command == scan_worker::COMMAND) {
+        return scan_worker::child_main();
+    }
     memory::keep_private();
     let cli = match arguments::parse() {
         Ok(cli) => cli,
