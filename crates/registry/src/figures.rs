@@ -7,7 +7,7 @@ use std::time::Duration;
 use runtime::boxed;
 use runtime::metrics::{StoreState, WorkState};
 use store::error::StoreError;
-use store::tables::{garbage_collections, jobs, store_sizes, uploads};
+use store::tables::{advisory_feeds, garbage_collections, image_scans, jobs, store_sizes, uploads};
 
 use crate::Registry;
 
@@ -50,10 +50,15 @@ async fn look_at_work(app: &Registry) -> Result<WorkState, StoreError> {
         let jobs = jobs::count_by_kind(tx, now_ms)?;
         let (uploads, upload_bytes) = uploads::count_all(tx)?;
         let collection = garbage_collections::find(tx)?;
-        Ok::<_, StoreError>((jobs, uploads, upload_bytes, collection))
+        let scans = image_scans::waiting(tx)?;
+        let feeds = advisory_feeds::list(tx)?;
+        let advisories = feeds.into_iter().map(|feed| (feed.name, feed.checked_at_ms)).collect();
+        let at_ms = now_ms;
+        // What needs another look-up is filled in below.
+        let nodes = Vec::new();
+        Ok::<_, StoreError>(WorkState { jobs, uploads, upload_bytes, nodes, scans, advisories, collection, at_ms })
     });
-    let (jobs, uploads, upload_bytes, collection) = looked.await?;
-    Ok(WorkState { jobs, uploads, upload_bytes, nodes, collection, at_ms: now_ms })
+    Ok(WorkState { nodes, ..looked.await? })
 }
 
 async fn look_at_store(app: &Registry) -> Result<StoreState, StoreError> {

@@ -146,10 +146,14 @@ async fn read(app: &Arc<Scanning>, blob: &StoredBlob, attempt: Attempt) -> Resul
         node.reader.read(&mut open)
     });
     let read = read.await.map_err(|error| StoreError::new(StoreErrorKind::Other, error.to_string()))?;
-    match read {
-        Ok(facts) => Ok(facts),
-        Err(failure) => of_failure(failure, attempt),
+    let known = read.or_else(|failure| of_failure(failure, attempt));
+    let counts = &app.metrics.scans;
+    match &known {
+        Ok(facts) if facts.is_whole() => counts.whole_layers.increment(),
+        Ok(_) => counts.partial_layers.increment(),
+        Err(_) => counts.failed_layers.increment(),
     }
+    known
 }
 
 /// What is known of a layer whose reading failed.

@@ -64,6 +64,7 @@ impl Handle<Scanning> for UpdateAdvisories {
             Err(Failed::Storage(error)) => Err(error),
             Err(Failed::Feed(why)) => {
                 tracing::warn!("advisories {name} were not updated: {why}");
+                app.metrics.scans.failed_updates.increment();
                 let (failed, said, now_ms) = (name.clone(), why.clone(), app.now_ms());
                 app.db
                     .write(move |tx| {
@@ -148,6 +149,7 @@ async fn update(
             // It was read, and is fetched again if it comes to that.
             runtime::files::remove_file(&fetched.path).map_err(|error| disk("what was fetched", error))?;
             let updated = updated?;
+            app.metrics.scans.updates.increment();
             tracing::info!(
                 "advisories {name} are in force as revision {}: {} records, {} new or changed, {} gone or changed, {} broken",
                 updated.revision,

@@ -85,7 +85,8 @@ impl Subject {
             }
         };
         let (now_ms, requested_at_ms) = (app.now_ms(), self.scan.requested_at_ms);
-        app.db
+        let has_ended = app
+            .db
             .write(move |tx| {
                 let ended = EndedScan {
                     status,
@@ -97,7 +98,20 @@ impl Subject {
                 };
                 image_scans::end(tx, key, requested_at_ms, &ended, now_ms)
             })
-            .await?;
+            .await
+            .map_err(|error: StoreError| error)?;
+        if has_ended {
+            let counts = &app.metrics.scans;
+            match status {
+                ScanStatus::Complete | ScanStatus::Active => {
+                    counts.complete.increment();
+                    let micros = (now_ms - requested_at_ms).max(0).saturating_mul(1_000);
+                    counts.findings_micros.record(micros.cast_unsigned());
+                }
+                ScanStatus::UnsupportedImage => counts.unsupported.increment(),
+                ScanStatus::Failed | ScanStatus::Pending | ScanStatus::InProgress => counts.failed.increment(),
+            }
+        }
         app.wake_jobs.wake();
         Ok(())
     }

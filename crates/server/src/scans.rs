@@ -6,6 +6,7 @@ use config::settings::Config;
 use registry::Registry;
 use runtime::config_error::ConfigError;
 use scan::limits::Limits;
+use scan_worker::Part;
 use scanning::context::Scanning;
 use scanning::fetch::{FetchSettings, Fetcher};
 use scanning::reading::LayerReader;
@@ -29,7 +30,12 @@ pub fn tell_of_confinement(scanning: &Arc<Scanning>) {
     // It takes a process, which the start need not wait for.
     runtime::tasks::spawn_blocking(move || {
         let Some(analyst) = scanning.reader.analyst() else { return };
-        match analyst.probe() {
+        let probed = analyst.probe();
+        if let Ok(confinement) = &probed {
+            let parts = Part::ALL.into_iter().map(|part| (part.label(), confinement.has(part)));
+            let _ = scanning.metrics.scans.confinement.set(parts.collect());
+        }
+        match probed {
             Ok(confinement) if confinement.is_full() => {
                 tracing::debug!("what reads layers is confined {confinement}");
             }

@@ -9,6 +9,7 @@ pub mod process;
 mod pulls;
 mod requests;
 mod samples;
+mod scans;
 pub mod settings;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub use connections::{ConnectionEnd, ConnectionEnds};
 pub use pulls::PullCounts;
 pub use requests::{Operation, RequestCounts};
 pub use samples::{Samples, StoreState, WorkState};
+pub use scans::ScanCounts;
 
 use self::settings::MetricsSettings;
 use crate::jobs::worker::JobEnds;
@@ -52,6 +54,8 @@ pub struct Metrics {
     pub jobs: Arc<JobEnds>,
     /// Pulls by repository.
     pub pulls: PullCounts,
+    /// Scans of images.
+    pub scans: ScanCounts,
     /// What was last looked up.
     pub samples: Samples,
 }
@@ -106,6 +110,7 @@ impl Metrics {
             cache: CacheCounts::default(),
             jobs: Arc::default(),
             pulls: PullCounts::new(settings.repositories),
+            scans: ScanCounts::default(),
             samples: Samples::default(),
             settings,
         }

@@ -24,6 +24,10 @@ pub struct WorkState {
     pub upload_bytes: u64,
     /// The nodes.
     pub nodes: Vec<Node>,
+    /// Scans that have not ended, and when the oldest of them was asked for.
+    pub scans: (i64, Option<i64>),
+    /// The files of feeds that are in force, and when each was last seen to be current.
+    pub advisories: Vec<(String, Option<i64>)>,
     /// The garbage collection, if there ever was one.
     pub collection: Option<GarbageCollection>,
     /// When this was so.

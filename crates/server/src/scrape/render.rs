@@ -24,6 +24,7 @@ pub async fn render(app: &Arc<Registry>) -> String {
     render_cache(&mut out, metrics);
     render_database(&mut out, app);
     render_jobs_of_node(&mut out, metrics);
+    metrics.scans.render(&mut out);
     if let Some(work) = work {
         render_work(&mut out, app, &work);
     }
@@ -172,6 +173,18 @@ fn render_work(out: &mut Exposition, app: &Registry, work: &WorkState) {
         let age = (work.at_ms - collection.started_at_ms).max(0) as f64 / 1e3;
         let name = "wharf_garbage_collection_age_seconds";
         out.single(name, Kind::Gauge, "Time since the last collection began.", age);
+    }
+    let (waiting, oldest_ms) = work.scans;
+    out.single("wharf_scans_waiting", Kind::Gauge, "Scans of images that have not ended.", waiting);
+    let waited_ms = oldest_ms.map_or(0, |asked_ms| (work.at_ms - asked_ms).max(0));
+    let help = "How long the oldest of these waits.";
+    out.single("wharf_scans_oldest_wait_seconds", Kind::Gauge, help, waited_ms as f64 / 1e3);
+    let help = "Time since a file of advisories was last seen to be current; there is none while there never was.";
+    out.family("wharf_advisories_age_seconds", Kind::Gauge, help);
+    for (feed, checked_at_ms) in &work.advisories {
+        if let Some(checked_at_ms) = checked_at_ms {
+            out.sample("", &[("feed", feed)], (work.at_ms - checked_at_ms).max(0) as f64 / 1e3);
+        }
     }
     let alive = work.nodes.iter().filter(|node| app.is_alive(node, work.at_ms)).count();
     out.single("wharf_nodes", Kind::Gauge, "Nodes that are alive.", alive);
