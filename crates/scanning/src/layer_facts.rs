@@ -125,6 +125,22 @@ pub async fn is_as_before(
     Ok(noted.await.map_err(|error: StoreError| RegistryError::from(error))?)
 }
 
+/// Rows that one transaction looks at.
+const BATCH: usize = 200;
+
+/// Forgets the facts of layers that no repository of their account has any more. Those of blobs that are gone went with these.
+#[boxed]
+pub async fn forget_unneeded(app: &Registry) -> Result<(), StoreError> {
+    let mut after_id = 0;
+    loop {
+        let searched = app.db.make_room(move |tx| layer_facts::delete_unneeded(tx, after_id, BATCH)).await?;
+        match searched.last_id {
+            Some(last_id) => after_id = last_id,
+            None => return Ok(()),
+        }
+    }
+}
+
 fn to_bytes(facts: &LayerFacts) -> Result<Vec<u8>, StoreError> {
     zstd::bulk::compress(&facts.to_bytes(), LEVEL)
         .map_err(|error| StoreError::new(StoreErrorKind::Other, format!("facts of a layer cannot be packed: {error}")))

@@ -11,7 +11,7 @@ use registry::images::lifecycle::schedule_lifecycle;
 use runtime::jobs::rounds::Round;
 use runtime::work::Work;
 use scanning::context::Scanning;
-use scanning::update_advisories;
+use scanning::{layer_facts, update_advisories};
 use store::error::{StoreError, StoreErrorKind};
 
 use crate::storage_check::scrub_storage;
@@ -24,6 +24,7 @@ const BALLAST_EVERY: Duration = Duration::from_secs(10);
 const GARBAGE_EVERY: Duration = Duration::from_secs(10);
 const SCRUB_EVERY: Duration = Duration::from_secs(60);
 const ADVISORIES_EVERY: Duration = Duration::from_secs(60);
+const FACTS_EVERY: Duration = Duration::from_secs(60 * 60);
 const ROTATION_EVERY: Duration = Duration::from_secs(60);
 
 /// Every round of a node that does this work.
@@ -56,6 +57,9 @@ pub fn of(scanning: &Arc<Scanning>, work: Work) -> Vec<Round> {
         Round::new("scheduling the scrub", SCRUB_EVERY, app, |app| async move { scrub_storage::schedule(&app).await }),
         Round::new("scheduling lifecycle policies", schedule_lifecycle::LOOK_EVERY, app, |app| async move {
             schedule_lifecycle::run(&app).await
+        }),
+        Round::new("forgetting what is known of layers that are gone", FACTS_EVERY, app, |app| async move {
+            layer_facts::forget_unneeded(&app).await
         }),
         Round::new("scheduling updates of advisories", ADVISORIES_EVERY, scanning, |app| async move {
             update_advisories::schedule(&app).await
