@@ -261,6 +261,85 @@ def put_image_scanning_configuration(ecr):
         assert described["imageScanningConfiguration"] == {"scanOnPush": scan_on_push}
 
 
+def scanning_rule(frequency, *filters):
+    listed = [{"filter": text, "filterType": "WILDCARD"} for text in filters]
+    return {"scanFrequency": frequency, "repositoryFilters": listed}
+
+
+@contextmanager
+def scanning(ecr, scan_type, *rules):
+    """A registry that is scanned so, until it is scanned by default again."""
+    try:
+        yield ecr.call("PutRegistryScanningConfiguration", scanType=scan_type, rules=list(rules))
+    finally:
+        ecr.call("PutRegistryScanningConfiguration", scanType="BASIC", rules=[])
+
+
+@succeeds
+def put_registry_scanning_configuration(ecr):
+    for scan_type, *rules in (
+        ("BASIC",),
+        ("BASIC", scanning_rule("SCAN_ON_PUSH", "contract/*", "prod")),
+        ("BASIC", scanning_rule("MANUAL", "*"), scanning_rule("SCAN_ON_PUSH")),
+        ("ENHANCED",),
+        ("ENHANCED", scanning_rule("SCAN_ON_PUSH", "a"), scanning_rule("CONTINUOUS_SCAN", "a*b")),
+    ):
+        expected = {"scanType": scan_type, "rules": rules}
+        with scanning(ecr, scan_type, *rules) as answer:
+            assert answer == {"registryScanningConfiguration": expected}
+            found = ecr.call("GetRegistryScanningConfiguration")
+            assert found == {"registryId": ecr.account, "scanningConfiguration": expected}
+    assert ecr.call("PutRegistryScanningConfiguration") == {
+        "registryScanningConfiguration": {"scanType": "BASIC", "rules": []}
+    }
+
+
+@succeeds
+def get_registry_scanning_configuration(ecr):
+    found = ecr.call("GetRegistryScanningConfiguration")
+    assert found == {"registryId": ecr.account, "scanningConfiguration": {"scanType": "BASIC", "rules": []}}
+
+
+@succeeds
+def batch_get_repository_scanning_configuration(ecr):
+    plain, flagged = ecr.repository(), ecr.repository(imageScanningConfiguration={"scanOnPush": True})
+    absent = f"absent/{uuid.uuid4().hex}"
+
+    def entry(name, frequency, *filters):
+        return {
+            "repositoryArn": ecr.arn(name),
+            "repositoryName": name,
+            "scanOnPush": frequency == "SCAN_ON_PUSH",
+            "scanFrequency": frequency,
+            "appliedScanFilters": [{"filter": text, "filterType": "WILDCARD"} for text in filters],
+        }
+
+    def found():
+        return ecr.call("BatchGetRepositoryScanningConfiguration", repositoryNames=[plain, absent, flagged])
+
+    gone = {
+        "repositoryName": absent,
+        "failureCode": "REPOSITORY_NOT_FOUND",
+        "failureReason": "REPOSITORY_NOT_FOUND",
+    }
+    assert found() == {
+        "scanningConfigurations": [entry(plain, "MANUAL"), entry(flagged, "SCAN_ON_PUSH")],
+        "failures": [gone],
+    }
+    with scanning(ecr, "BASIC", scanning_rule("SCAN_ON_PUSH", "absent", "contract/*", plain)):
+        assert found()["scanningConfigurations"] == [
+            entry(plain, "SCAN_ON_PUSH", "contract/*", plain),
+            entry(flagged, "SCAN_ON_PUSH", "contract/*"),
+        ]
+    with scanning(ecr, "ENHANCED", scanning_rule("SCAN_ON_PUSH", "*"), scanning_rule("CONTINUOUS_SCAN", plain)):
+        assert found()["scanningConfigurations"] == [
+            entry(plain, "CONTINUOUS_SCAN", plain),
+            entry(flagged, "SCAN_ON_PUSH", "*"),
+        ]
+    with scanning(ecr, "ENHANCED"):
+        assert found()["scanningConfigurations"] == [entry(plain, "MANUAL"), entry(flagged, "MANUAL")]
+
+
 @succeeds
 def tag_resource(ecr):
     ecr.call("TagResource", resourceArn=ecr.arn(ecr.repository()), tags=[{"Key": "k", "Value": "v"}])
@@ -1674,7 +1753,68 @@ for name in ["CreatePullThroughCacheRule", "UpdatePullThroughCacheRule"]:
             return with_secret(ecr, name, arn)
 
 
+for rule in (
+    scanning_rule("OFTEN", "a"),
+    scanning_rule("SCAN_ON_PUSH", "A"),
+    scanning_rule("SCAN_ON_PUSH", ""),
+    scanning_rule("SCAN_ON_PUSH", "a" * 256),
+    scanning_rule("SCAN_ON_PUSH", "a//b"),
+    scanning_rule("SCAN_ON_PUSH", *["a"] * 101),
+    {"scanFrequency": "SCAN_ON_PUSH"},
+    {"repositoryFilters": []},
+    {"scanFrequency": "SCAN_ON_PUSH", "repositoryFilters": [{"filter": "a"}]},
+    {"scanFrequency": "SCAN_ON_PUSH", "repositoryFilters": [{"filter": "a", "filterType": "PREFIX_MATCH"}]},
+):
+
+    @provokes("PutRegistryScanningConfiguration", "ValidationException")
+    def bad_scanning_rule(ecr, rule=rule):
+        return {"scanType": "BASIC", "rules": [rule]}
+
+
+@provokes("PutRegistryScanningConfiguration", "ValidationException")
+def bad_scan_type(ecr):
+    return {"scanType": "OTHER", "rules": []}
+
+
+@provokes("PutRegistryScanningConfiguration", "ValidationException")
+def three_scanning_rules(ecr):
+    return {"rules": [scanning_rule(frequency, "a") for frequency in ("SCAN_ON_PUSH", "MANUAL", "MANUAL")]}
+
+
+for scan_type, frequencies, text in (
+    ("BASIC", ["CONTINUOUS_SCAN"], "The scan frequency CONTINUOUS_SCAN is not supported for the scan type BASIC"),
+    ("ENHANCED", ["MANUAL"], "The scan frequency MANUAL is not supported for the scan type ENHANCED"),
+    ("BASIC", ["SCAN_ON_PUSH"] * 2, "At most one rule can be given for each scan frequency"),
+):
+
+    @provokes(
+        "PutRegistryScanningConfiguration",
+        INVALID,
+        f"Invalid parameter at 'rules' failed to satisfy constraint: '{text}'",
+    )
+    def contradicting_scanning_rules(ecr, scan_type=scan_type, frequencies=frequencies):
+        return {"scanType": scan_type, "rules": [scanning_rule(frequency, "a") for frequency in frequencies]}
+
+
+for names in (None, [], ["some/name"] * 26):
+
+    @provokes("BatchGetRepositoryScanningConfiguration", "ValidationException")
+    def bad_number_of_names(ecr, names=names):
+        return {} if names is None else {"repositoryNames": names}
+
+
+@provokes(
+    "BatchGetRepositoryScanningConfiguration", INVALID, NAME_RULE.replace("'repositoryName'", "'repositoryNames'")
+)
+def one_bad_repository_name(ecr):
+    return {"repositoryNames": ["some/name", "Not/A/Name"]}
+
+
 NOT_PROVOKED = {
+    ("PutRegistryScanningConfiguration", "BlockedByOrganizationPolicyException"): "there are no organizations",
+    ("GetRegistryScanningConfiguration", "InvalidParameterException"): "it has no parameters",
+    ("GetRegistryScanningConfiguration", "ValidationException"): "it has no parameters",
+    ("BatchGetRepositoryScanningConfiguration", "RepositoryNotFoundException"): "an absent repository is a failure",
     ("CreatePullThroughCacheRule", "LimitExceededException"): "test_pull_through_cache.py does, on a server of its own",
     "ServerException": "a fault of the server, not of a request",
     "UnableToDecryptSecretValueException": "whoever may read a secret may decrypt it, and a placeholder is no fault",
@@ -1685,7 +1825,7 @@ NOT_PROVOKED = {
     ("CreateRepository", "LimitExceededException"): "the quota is 100,000 repositories",
     ("BatchGetImage", "LimitExceededException"): "only the pull through cache has such a limit",
     ("PutAccountSetting", "LimitExceededException"): "there are three settings",
-    ("PutImageScanningConfiguration", "ValidationException"): "it is for registries with enhanced scanning",
+    ("PutImageScanningConfiguration", "ValidationException"): "test_scanning.py does, with enhanced scanning",
     (
         "CreateRepositoryCreationTemplate",
         "LimitExceededException",

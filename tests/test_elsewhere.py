@@ -68,8 +68,8 @@ def test_cbor(wharf):
 def test_operations_that_wharf_does_not_have(wharf):
     """Of its own services it names the operation."""
     with pytest.raises(ClientError) as caught:
-        wharf.client("ecr").batch_get_repository_scanning_configuration(repositoryNames=["app"])
-    assert "'BatchGetRepositoryScanningConfiguration' of ecr" in caught.value.response["Error"]["Message"]
+        wharf.client("ecr").get_signing_configuration()
+    assert "'GetSigningConfiguration' of ecr" in caught.value.response["Error"]["Message"]
     with pytest.raises(ClientError) as caught:
         wharf.client("iam").list_server_certificates()
     assert caught.value.response["Error"]["Code"] == "InvalidAction"

@@ -9,6 +9,7 @@ pub mod advisory_state;
 pub mod advisory_update;
 pub mod analyse_layer;
 pub mod assessment;
+pub mod configuration;
 pub mod context;
 pub mod fetch;
 pub mod fetch_advisories;

@@ -95,6 +95,8 @@ pub enum EcrError {
     UnableToGetUpstreamLayer(String),
     /// The upstream does not say what refers to an image; says why.
     UnableToListUpstreamImageReferrers(String),
+    /// What only basic scanning has, in a registry with enhanced scanning.
+    ScanningDisabled,
     /// The secret of a rule cannot be used.
     Credentials(CredentialsError),
     /// The caller may not do it to what the request turns out to be about; with the text that says so.
@@ -299,6 +301,7 @@ impl IntoAwsError for EcrError {
             Self::UnableToListUpstreamImageReferrers(text) => {
                 AwsError::new("UnableToListUpstreamImageReferrersException", text)
             }
+            Self::ScanningDisabled => AwsError::new("ValidationException", "This feature is disabled"),
             Self::Credentials(error) => match error {
                 CredentialsError::NotFound(_) => AwsError::new("SecretNotFoundException", error.to_string()),
                 CredentialsError::NotAccessible(_) | CredentialsError::BoundElsewhere { .. } => {

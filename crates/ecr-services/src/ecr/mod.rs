@@ -8,11 +8,13 @@ mod pull_through_cache_rules;
 mod replication_backfill;
 mod replication_configuration;
 mod resource_tags;
+mod scanning_configuration;
 mod shapes;
 
 mod batch_check_layer_availability;
 mod batch_delete_image;
 mod batch_get_image;
+mod batch_get_repository_scanning_configuration;
 mod complete_layer_upload;
 mod create_pull_through_cache_rule;
 mod create_repository;
@@ -37,6 +39,7 @@ mod get_download_url_for_layer;
 mod get_lifecycle_policy;
 mod get_lifecycle_policy_preview;
 mod get_registry_policy;
+mod get_registry_scanning_configuration;
 mod get_repository_policy;
 mod initiate_layer_upload;
 mod list_image_referrers;
@@ -50,6 +53,7 @@ mod put_image_scanning_configuration;
 mod put_image_tag_mutability;
 mod put_lifecycle_policy;
 mod put_registry_policy;
+mod put_registry_scanning_configuration;
 mod put_replication_configuration;
 mod register_pull_time_update_exclusion;
 mod set_repository_policy;
@@ -73,6 +77,7 @@ const OPERATIONS: &[Entry] = &[
     Entry::of::<batch_check_layer_availability::BatchCheckLayerAvailability>(),
     Entry::of::<batch_delete_image::BatchDeleteImage>(),
     Entry::of::<batch_get_image::BatchGetImage>(),
+    Entry::of::<batch_get_repository_scanning_configuration::BatchGetRepositoryScanningConfiguration>(),
     Entry::of::<complete_layer_upload::CompleteLayerUpload>(),
     Entry::of::<create_pull_through_cache_rule::CreatePullThroughCacheRule>(),
     Entry::of::<create_repository::CreateRepository>(),
@@ -97,6 +102,7 @@ const OPERATIONS: &[Entry] = &[
     Entry::of::<get_lifecycle_policy::GetLifecyclePolicy>(),
     Entry::of::<get_lifecycle_policy_preview::GetLifecyclePolicyPreview>(),
     Entry::of::<get_registry_policy::GetRegistryPolicy>(),
+    Entry::of::<get_registry_scanning_configuration::GetRegistryScanningConfiguration>(),
     Entry::of::<get_repository_policy::GetRepositoryPolicy>(),
     Entry::of::<initiate_layer_upload::InitiateLayerUpload>(),
     Entry::of::<list_image_referrers::ListImageReferrers>(),
@@ -110,6 +116,7 @@ const OPERATIONS: &[Entry] = &[
     Entry::of::<put_image_tag_mutability::PutImageTagMutability>(),
     Entry::of::<put_lifecycle_policy::PutLifecyclePolicy>(),
     Entry::of::<put_registry_policy::PutRegistryPolicy>(),
+    Entry::of::<put_registry_scanning_configuration::PutRegistryScanningConfiguration>(),
     Entry::of::<put_replication_configuration::PutReplicationConfiguration>(),
     Entry::of::<register_pull_time_update_exclusion::RegisterPullTimeUpdateExclusion>(),
     Entry::of::<set_repository_policy::SetRepositoryPolicy>(),

@@ -3,10 +3,11 @@
 use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
-use registry::images::errors::RegistryError;
 use registry::images::repositories::require;
+use scanning::configuration::Configuration;
 use serde::{Deserialize, Serialize};
 use store::tables::repositories::{self, RepositoryRef};
+use store::tables::scanning_configurations::ScanType;
 
 use super::constraints::Check;
 use super::errors::EcrError;
@@ -60,7 +61,11 @@ impl Operation for PutImageScanningConfiguration {
             .db
             .write(move |tx| {
                 let stored = require(tx, &repository)?;
-                Ok::<_, RegistryError>(repositories::set_scan_on_push(tx, stored.id, configuration.scan_on_push)?)
+                // Repositories' own flags are of basic scanning (reference/repositories-images.md 2).
+                if Configuration::find(tx, &repository.registry)?.scan_type == ScanType::Enhanced {
+                    return Err(EcrError::ScanningDisabled);
+                }
+                Ok(repositories::set_scan_on_push(tx, stored.id, configuration.scan_on_push)?)
             })
             .await?;
         Ok(output)

@@ -9,6 +9,8 @@ use crate::images::changes::ChangedImage;
 
 /// ECR's own events.
 const ECR: &str = "aws.ecr";
+/// Those of Amazon Inspector, which enhanced scans are.
+const INSPECTOR: &str = "aws.inspector2";
 /// Wharf's own events.
 const WHARF: &str = "wharf";
 /// The detail type of pulls: they are many, so only who names it gets them.
@@ -55,6 +57,38 @@ pub struct UpstreamSync<'a> {
     pub tag: Option<&'a str>,
     /// The image that came; unknown where nothing came.
     pub digest: Option<&'a Digest>,
+}
+
+/// A repository that is scanned more or less often than before, by the API's names of frequencies.
+#[derive(Clone, Copy, Debug)]
+pub struct FrequencyChange<'a> {
+    /// The repository.
+    pub repository: &'a RepositoryName,
+    /// How often it was scanned.
+    pub before: &'static str,
+    /// How often it is.
+    pub now: &'static str,
+}
+
+/// An image whose scan has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct ScannedImage<'a> {
+    /// Its digest.
+    pub digest: &'a Digest,
+    /// Its tags.
+    pub tags: &'a [String],
+    /// What came of the scan.
+    pub status: &'a str,
+    /// How many findings there are, by the API's names of severities.
+    pub counts: &'a [(&'static str, i64)],
+}
+
+impl ScannedImage<'_> {
+    /// The counts of the severities that there are findings of.
+    fn present_counts(&self) -> Map<String, Value> {
+        let present = self.counts.iter().filter(|(_, count)| *count > 0);
+        present.map(|(severity, count)| ((*severity).to_owned(), Value::from(*count))).collect()
+    }
 }
 
 /// One event. Its id stays the same however often it is sent.
@@ -178,6 +212,51 @@ impl Event {
             "source-region": source.region.as_str(),
         });
         Self::new(ECR, "ECR Replication Action", place.registry, at_ms, detail).with("image-tag", tag).about(place)
+    }
+
+    /// `ECR Scan Resource Change`: repositories that are scanned more or less often now.
+    pub fn scan_frequencies_changed(registry: &RegistryId, at_ms: i64, changes: &[FrequencyChange<'_>]) -> Self {
+        let repositories = changes.iter().map(|change| {
+            json!({
+                "repository-name": change.repository.as_str(),
+                "repository-arn": registry.repository_arn(change.repository.as_str()),
+                "scan-frequency": change.now,
+                "previous-scan-frequency": change.before,
+            })
+        });
+        let detail = json!({
+            "action-type": "SCAN_FREQUENCY_CHANGE",
+            "repositories": repositories.collect::<Vec<_>>(),
+            "resource-type": "REPOSITORY",
+            "scan-type": "ENHANCED",
+        });
+        Self::new(ECR, "ECR Scan Resource Change", registry, at_ms, detail)
+    }
+
+    /// `ECR Image Scan`: a basic scan of an image has ended.
+    pub fn image_scanned(place: EventRepository<'_>, at_ms: i64, scanned: &ScannedImage<'_>) -> Self {
+        let detail = json!({
+            "scan-status": scanned.status,
+            "repository-name": place.repository.as_str(),
+            "finding-severity-counts": scanned.present_counts(),
+            "image-digest": scanned.digest.to_string(),
+            "image-tags": scanned.tags,
+        });
+        Self::new(ECR, "ECR Image Scan", place.registry, at_ms, detail).about(place)
+    }
+
+    /// `Inspector2 Scan`: the first enhanced scan of an image has ended, or a later one.
+    pub fn image_inspected(place: EventRepository<'_>, at_ms: i64, scanned: &ScannedImage<'_>) -> Self {
+        let mut counts = scanned.present_counts();
+        counts.insert("TOTAL".to_owned(), scanned.counts.iter().map(|(_, count)| count).sum::<i64>().into());
+        let detail = json!({
+            "scan-status": scanned.status,
+            "repository-name": place.arn(),
+            "finding-severity-counts": counts,
+            "image-digest": scanned.digest.to_string(),
+            "image-tags": scanned.tags,
+        });
+        Self::new(INSPECTOR, "Inspector2 Scan", place.registry, at_ms, detail).about(place)
     }
 
     fn of_wharf(detail_type: &'static str, place: EventRepository<'_>, at_ms: i64, actor: &str) -> Self {

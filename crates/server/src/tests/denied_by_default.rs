@@ -20,6 +20,7 @@ const FREE: [&str; 3] = ["GetCallerIdentity", "GetSessionToken", "GetAccessKeyIn
 fn ecr_input() -> Value {
     json!({
         "repositoryName": "app",
+        "repositoryNames": ["app"],
         "resourceArn": "arn:aws:ecr:us-east-1:123456789012:repository/app",
         "tags": [{"Key": "k", "Value": "v"}],
         "tagKeys": ["k"],
