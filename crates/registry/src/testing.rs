@@ -11,6 +11,7 @@ use crate::cache::Cache;
 use crate::cache::mirror::MirrorSettings;
 use crate::cache::settings::CacheSettings;
 use crate::followers;
+use crate::images::followers::Follower;
 use crate::images::pull_times::PullTimes;
 use crate::images::quotas::Quotas;
 use crate::images::read_caches::ReadCaches;
@@ -41,6 +42,11 @@ impl TestRegistry {
 
     /// One that is set up so.
     pub async fn of(setup: TestSetup, cache: CacheSettings) -> Self {
+        Self::followed(setup, cache, Vec::new()).await
+    }
+
+    /// The same, whose changes these follow as well, which stand above the registry.
+    pub async fn followed(setup: TestSetup, cache: CacheSettings, more: Vec<Arc<dyn Follower>>) -> Self {
         let on = TestAccess::of(setup).await;
         let events = Arc::default();
         let app = Arc::new(Registry {
@@ -51,7 +57,7 @@ impl TestRegistry {
             shared_manifests: SharedManifests::default(),
             pull_times: PullTimes::default(),
             cache: Cache::new(cache, MirrorSettings::default()),
-            followers: Arc::new(followers::all(&events)),
+            followers: Arc::new(followers::all(&events, more)),
             events,
             replication: Remotes::default(),
         });

@@ -13,8 +13,10 @@ pub mod configuration;
 pub mod context;
 pub mod fetch;
 pub mod fetch_advisories;
+pub mod followers;
 pub mod image_layers;
 pub mod layer_facts;
+pub mod platforms;
 pub mod reading;
 pub mod report;
 pub mod scan;
@@ -25,4 +27,5 @@ pub mod settings;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+pub mod triggers;
 pub mod update_advisories;

@@ -1,31 +1,44 @@
 //! The job that scans an image: what is stored of it.
 
-use std::str::FromStr as _;
-
 use runtime::jobs::job::{Job, enqueue};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use store::db::Tx;
 use store::error::StoreError;
 use store::tables::image_scans::{self, ScanCause};
 use store::tables::scanning_configurations::ScanType;
 
 /// The job, of one image and type of scanning.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(into = "Stored", try_from = "Stored")]
 pub struct ScanImage {
     /// The image.
     pub image_id: i64,
     /// The type of scanning.
-    #[serde(serialize_with = "by_word", deserialize_with = "of_word")]
     pub scan_type: ScanType,
 }
 
-fn by_word<S: Serializer>(scan_type: &ScanType, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(scan_type.as_str())
+/// What is stored of it.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    image_id: i64,
+    scan_type: String,
 }
 
-fn of_word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ScanType, D::Error> {
-    let word = String::deserialize(deserializer)?;
-    ScanType::from_str(&word).map_err(|()| serde::de::Error::custom(format!("'{word}' is no type of scanning")))
+impl From<ScanImage> for Stored {
+    fn from(ScanImage { image_id, scan_type }: ScanImage) -> Self {
+        Self { image_id, scan_type: scan_type.as_str().to_owned() }
+    }
+}
+
+impl TryFrom<Stored> for ScanImage {
+    type Error = String;
+
+    fn try_from(Stored { image_id, scan_type }: Stored) -> Result<Self, String> {
+        match scan_type.parse() {
+            Ok(scan_type) => Ok(Self { image_id, scan_type }),
+            Err(()) => Err(format!("'{scan_type}' is no type of scanning")),
+        }
+    }
 }
 
 impl Job for ScanImage {

@@ -288,7 +288,7 @@ impl Server {
             shared_manifests: registry::images::shared_manifests::SharedManifests::default(),
             pull_times: registry::images::pull_times::PullTimes::default(),
             cache: registry::cache::Cache::new(config.cache_settings()?, config.mirror_settings()?),
-            followers: Arc::new(followers::all(&events)),
+            followers: Arc::new(followers::all(&events, scanning::followers::all())),
             events,
             replication: Remotes::new(config.replication_remotes()?),
         });

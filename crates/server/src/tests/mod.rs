@@ -15,6 +15,7 @@ mod read_only;
 mod replication;
 mod restore_window;
 mod root_keys;
+mod scanning;
 mod secrets_expiry;
 pub mod test_app;
 mod test_server;

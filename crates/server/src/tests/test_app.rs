@@ -36,6 +36,6 @@ impl TestApp {
     /// One that is set up so; it counts what there is.
     pub async fn of(setup: TestSetup, cache: CacheSettings) -> Self {
         let setup = TestSetup { operations: dispatch::operations().collect(), ..setup };
-        Self(TestRegistry::of(setup, cache).await)
+        Self(TestRegistry::followed(setup, cache, scanning::followers::all()).await)
     }
 }

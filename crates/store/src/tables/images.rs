@@ -359,6 +359,19 @@ pub fn of_subject(
     .collect()
 }
 
+/// The media types of the blobs that an image names, those that are still upstream included, as the last image that names
+/// each gave it.
+pub fn blob_media_types(tx: &mut dyn Tx, repository_id: i64, image_id: i64) -> Result<Vec<String>, StoreError> {
+    let rows = tx.query(
+        "SELECT r.media_type FROM image_blobs n JOIN repository_blobs r ON r.repository_id = $1 AND r.digest = n.digest \
+         WHERE n.image_id = $2 AND r.media_type IS NOT NULL \
+         UNION SELECT u.media_type FROM image_blobs n \
+         JOIN upstream_blobs u ON u.repository_id = $1 AND u.digest = n.digest WHERE n.image_id = $2",
+        &[repository_id.into(), image_id.into()],
+    )?;
+    rows.iter().map(|row| Ok(row.text(0)?.to_owned())).collect()
+}
+
 /// The images that are on their way back from the archive and name the blob: (repository, image), in that order.
 pub fn activating_of_blob(tx: &mut dyn Tx, blob_id: i64) -> Result<Vec<(i64, i64)>, StoreError> {
     // CROSS JOIN: SQLite keeps the order, beginning with the few images that are on their way.

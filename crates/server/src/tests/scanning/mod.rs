@@ -1,0 +1,4 @@
+//! Scanning as a client sees it, but for the scans themselves: what is asked for, when, and what is told of what was found.
+
+mod fixtures;
+mod triggers;
