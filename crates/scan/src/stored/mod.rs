@@ -97,6 +97,29 @@ impl StoredAdvisory {
         }
     }
 
+    /// One advisory of two with the same id, as some feeds have: whichever comes first, it says what both say.
+    pub fn merged(&self, other: &Self) -> Result<Self, Damaged> {
+        if self.rows == other.rows && self.head == other.head && self.details == other.details {
+            return Ok(self.clone());
+        }
+        let (first, second) = (self.read()?, other.read()?);
+        let age = |advisory: &Advisory, stored: &Self| {
+            (advisory.head.modified.clone(), stored.head.clone(), stored.details.clone())
+        };
+        let (mut newer, older) =
+            if age(&first, self) >= age(&second, other) { (first, second) } else { (second, first) };
+        for (names, more) in [
+            (&mut newer.head.vulnerabilities, older.head.vulnerabilities),
+            (&mut newer.head.aliases, older.head.aliases),
+        ] {
+            names.extend(more);
+            names.sort_unstable();
+            names.dedup();
+        }
+        newer.affected.extend(older.affected);
+        Ok(Self::of(&newer))
+    }
+
     /// The advisory again.
     pub fn read(&self) -> Result<Advisory, Damaged> {
         let mut head = head_from_bytes(&self.source, &self.id, &self.head)?;

@@ -184,6 +184,20 @@ proptest! {
     }
 
     #[test]
+    fn two_of_one_id_are_one(one in advisory(), other in advisory()) {
+        let mut other = other;
+        (other.head.source, other.head.id) = (one.head.source.clone(), one.head.id.clone());
+        let (first, second) = (StoredAdvisory::of(&one), StoredAdvisory::of(&other));
+        let merged = first.merged(&second).expect("an advisory");
+        prop_assert_eq!(&second.merged(&first).expect("an advisory"), &merged);
+        prop_assert_eq!(&first.merged(&first).expect("an advisory"), &first);
+        prop_assert!(first.rows.iter().chain(&second.rows).all(|row| merged.rows.contains(row)));
+        let head = merged.read().expect("an advisory").head;
+        let mut named = one.head.vulnerabilities.iter().chain(&other.head.vulnerabilities);
+        prop_assert!(named.all(|id| head.vulnerabilities.contains(id)));
+    }
+
+    #[test]
     fn hashes_tell_what_has_changed(one in advisory(), other in advisory()) {
         let (first, second) = (StoredAdvisory::of(&one), StoredAdvisory::of(&other));
         let is_same = first.id == second.id && first.head == second.head && first.rows == second.rows;
