@@ -48,7 +48,7 @@ impl Host {
                     if queue.len() > 1 { queue.pop_front() } else { queue.front().cloned() }
                 };
                 let answer = answer.unwrap_or_else(|| said("404 Not Found", "", b""));
-                let is_silent = answer.is_empty();
+                let is_silent = String::from_utf8_lossy(&answer).contains(SILENT);
                 let _ = connection.write_all(&answer).await;
                 if is_silent {
                     // Until whoever asks goes.
@@ -75,6 +75,9 @@ fn said(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     answer.extend_from_slice(body);
     answer
 }
+
+/// A header of an answer behind which nothing more comes, nor an end.
+const SILENT: &str = "X-Silent: yes\r\n";
 
 /// The answer without its last bytes.
 fn cut(mut answer: Vec<u8>, bytes: usize) -> Vec<u8> {
@@ -381,9 +384,19 @@ async fn it_ends_at_its_deadline() {
     let host = Host::start().await;
     let place = Place::new(&host);
     let feed = feed(&format!("{}/all.zip", host.url));
-    host.say("/all.zip", Vec::new());
-    let error = place.fetch_by(&feed, None, Duration::from_millis(50)).await.expect_err("too slow");
-    assert!(matches!(error, FetchError::TooSlow), "{error}");
+    let headers = format!("ETag: \"1\"\r\n{SILENT}");
+    let whole = said("200 OK", &headers, b"0123456789");
+    let silent_at_once = cut(whole.clone(), b"\r\n0123456789".len());
+    host.say("/all.zip", silent_at_once);
+    host.say("/all.zip", cut(whole, 6));
+    host.say("/all.zip", said("206 Partial Content", "ETag: \"1\"\r\nContent-Range: bytes 4-9/10\r\n", b"456789"));
+    for names in [vec![], vec!["feed.part", "feed.part-of"]] {
+        let error = place.fetch_by(&feed, None, Duration::from_millis(300)).await.expect_err("too slow");
+        assert!(matches!(error, FetchError::TooSlow), "{error}");
+        assert_eq!(place.names(), names);
+    }
+    // What has come by then is kept.
+    assert_eq!(place.fetched(&feed).await.0, b"0123456789");
 }
 
 #[tokio::test]
