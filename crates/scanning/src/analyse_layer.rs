@@ -122,7 +122,7 @@ async fn analyse(
 }
 
 async fn is_done(app: &Scanning, account: &aws::AccountId, blob: &StoredBlob) -> Result<bool, RegistryError> {
-    let (asked, blob_id) = (account.clone(), blob.id);
+    let (asked, blob_id) = (*account, blob.id);
     let known = app.db.read(move |tx| rows::find_analysed(tx, &asked, blob_id)).await?;
     match known {
         None => Ok(false),
@@ -172,7 +172,7 @@ fn of_failure(failure: Failure, attempt: Attempt) -> Result<LayerFacts, Registry
 
 /// Lets the scans go on that wait for a layer.
 async fn go_on(app: &Scanning, repository: &Repository, digest: Digest) -> Result<(), StoreError> {
-    let (account, now_ms) = (repository.spec.registry.account.clone(), app.now_ms());
+    let (account, now_ms) = (repository.spec.registry.account, app.now_ms());
     app.db
         .write(move |tx: &mut dyn Tx| {
             for (image_id, scan_type) in image_scans::waiting_for_layer(tx, &account, &digest)? {

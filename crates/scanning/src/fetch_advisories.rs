@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use runtime::jobs::handler::Handle;
 use runtime::jobs::job::{Attempt, JobError};
-use runtime::timer::Instant;
+use runtime::timer;
 use scan::feeds::Packaging;
 use scan::feeds::catalog::{Feed, FeedFile};
 use scan::stored::VERSION;
@@ -129,7 +129,7 @@ async fn update(
 ) -> Result<(), Failed> {
     let known = Notes::of(wanted);
     let place = place(app, name).await?;
-    let deadline = Instant::now() + DEADLINE;
+    let deadline = timer::now() + DEADLINE;
     let wants = Wanted { feed, file, known: known.as_ref(), place: &place, deadline };
     match app.fetcher.fetch(wants).await? {
         Outcome::Same(known) => {

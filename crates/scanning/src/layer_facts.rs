@@ -75,7 +75,7 @@ pub async fn open(
     blob_id: i64,
     limits: &Limits,
 ) -> Result<Option<LayerFacts>, RegistryError> {
-    let asked = account.clone();
+    let asked = *account;
     let found = app.db.read(move |tx| layer_facts::find(tx, &asked, blob_id)).await?;
     let Some(document) = found else { return Ok(None) };
     let packed = encryption::open_document(app, &document).await?;
@@ -97,9 +97,9 @@ pub async fn store(
     let packed = to_bytes(facts)?;
     let document = encryption::of_scope(app, &blob.scope).await?.seal_document(app, &packed)?;
     let layer = AnalysedLayer { blob_id: blob.id, revision: revision(&detectors::all()), is_whole };
-    let (account, now_ms) = (account.clone(), app.now_ms());
+    let (account, now_ms) = (*account, app.now_ms());
     let stored = app.db.write(move |tx| layer_facts::upsert(tx, &account, &layer, &document, now_ms));
-    Ok(stored.await.map_err(|error: StoreError| RegistryError::from(error))?)
+    stored.await.map_err(|error: StoreError| RegistryError::from(error))
 }
 
 /// Whether the facts that are there of a layer are as they would be now though the revision has changed, which is noted then.
@@ -120,9 +120,9 @@ pub async fn is_as_before(
     if layer::is_outdated(&facts, &detectors::all()) {
         return Ok(false);
     }
-    let (account, blob_id, revision) = (account.clone(), blob.id, revision(&detectors::all()));
+    let (account, blob_id, revision) = (*account, blob.id, revision(&detectors::all()));
     let noted = app.db.write(move |tx| layer_facts::set_revision(tx, &account, blob_id, revision));
-    Ok(noted.await.map_err(|error: StoreError| RegistryError::from(error))?)
+    noted.await.map_err(|error: StoreError| RegistryError::from(error))
 }
 
 /// Rows that one transaction looks at.

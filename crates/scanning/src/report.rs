@@ -216,7 +216,7 @@ mod tests {
     use super::*;
 
     fn package(name: &str, owners: &[Option<&str>]) -> ReportedPackage {
-        let place = |owner: &Option<&str>| Place {
+        let place = |owner: Option<&str>| Place {
             path: "usr/lib/python3/x".to_owned(),
             within: None,
             owner: owner.map(str::to_owned),
@@ -224,7 +224,7 @@ mod tests {
         ReportedPackage {
             package: Package::installed(PackageKind::Python, name, "1.0"),
             layer: 0,
-            places: owners.iter().map(place).collect(),
+            places: owners.iter().copied().map(place).collect(),
         }
     }
 

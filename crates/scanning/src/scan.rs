@@ -64,7 +64,7 @@ impl Handle<Scanning> for ScanImage {
             Err(RegistryError::Store(error)) => return Err(JobError::Store(error)),
             Err(error) => return Err(JobError::Failed(error.to_string())),
         };
-        Ok(subject.end(&app, end).await.map_err(JobError::from)?)
+        subject.end(&app, end).await.map_err(JobError::from)
     }
 }
 
@@ -230,7 +230,7 @@ async fn facts_of(
                     // They are made anew.
                     Err(RegistryError::Store(error)) if error.kind() == StoreErrorKind::Corrupt => {
                         tracing::warn!(error = %error, "facts of layer {} are made anew: {error}", layer.digest);
-                        let (account, blob_id) = (account.clone(), *blob_id);
+                        let (account, blob_id) = (*account, *blob_id);
                         let delete = move |tx: &mut dyn Tx| store::tables::layer_facts::delete(tx, &account, blob_id);
                         app.db.write(delete).await.map_err(|error: StoreError| RegistryError::from(error))?;
                         None

@@ -132,7 +132,7 @@ pub(crate) async fn fail_all_waiting(
     digest: Digest,
     why: &str,
 ) -> Result<(), StoreError> {
-    let account = repository.spec.registry.account.clone();
+    let account = repository.spec.registry.account;
     let waiting = app.db.read(move |tx| image_scans::waiting_for_layer(tx, &account, &digest)).await?;
     for (image_id, scan_type) in waiting {
         let subject = app.db.read(move |tx| Subject::find(tx, image_id, scan_type)).await?;

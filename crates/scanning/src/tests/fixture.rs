@@ -37,8 +37,8 @@ use crate::update_advisories;
 
 /// An Alpine with these packages.
 pub fn alpine(packages: &[(&str, &str)]) -> Vec<u8> {
-    let installed: String =
-        packages.iter().map(|(name, version)| format!("P:{name}\nV:{version}\nA:x86_64\no:{name}\n\n")).collect();
+    let stanzas = packages.iter().map(|(name, version)| format!("P:{name}\nV:{version}\nA:x86_64\no:{name}\n\n"));
+    let installed = stanzas.collect::<Vec<_>>().concat();
     layer(&[
         ("etc/os-release", b"ID=alpine\nVERSION_ID=3.20.3\nPRETTY_NAME=\"Alpine Linux v3.20\"\n"),
         ("etc/alpine-release", b"3.20.3\n"),
@@ -60,9 +60,12 @@ pub fn layer(entries: &[(&str, &[u8])]) -> Vec<u8> {
     archive.into_inner().expect("a whole archive")
 }
 
+/// Versions, with the vulnerabilities that each fixes.
+pub type Fixes<'a> = &'a [(&'a str, &'a [&'a str])];
+
 /// Alpine's advisories: in each package the versions that fix vulnerabilities.
-pub fn secdb(packages: &[(&str, &[(&str, &[&str])])]) -> Vec<u8> {
-    let package = |(name, fixes): &(&str, &[(&str, &[&str])])| {
+pub fn secdb(packages: &[(&str, Fixes<'_>)]) -> Vec<u8> {
+    let package = |(name, fixes): &(&str, Fixes<'_>)| {
         let fixes: serde_json::Map<String, serde_json::Value> =
             fixes.iter().map(|(version, ids)| ((*version).to_owned(), serde_json::json!(ids))).collect();
         serde_json::json!({"pkg": {"name": name, "secfixes": fixes}})
@@ -225,21 +228,21 @@ impl Fixture {
         Worker::new(node, vec![Handler::of::<ScanImage, _>(app), Handler::of::<AnalyseLayer, _>(app)]).work_off().await;
     }
 
-    fn feed(&self) -> (&Feed, &FeedFile) {
-        let feed = &self.app.feeds[0];
-        (feed, &feed.files[0])
+    fn only_file(&self) -> (&Feed, &FeedFile) {
+        let only = &self.app.feeds[0];
+        (only, &only.files[0])
     }
 
     /// Puts advisories in force.
     pub async fn advise(&self, content: &[u8]) -> Result<Updated, Refused> {
-        let (feed, file) = self.feed();
-        let name = file_name(feed, file);
-        let wanted = name.clone();
-        let noted = self.app.db.write(move |tx| advisory_feeds::want(tx, &wanted).map(drop));
-        noted.await.map_err(|error: StoreError| error).expect("noted");
+        let (of, file) = self.only_file();
+        let name = file_name(of, file);
+        let asked = name.clone();
+        let done = self.app.db.write(move |tx| advisory_feeds::want(tx, &asked).map(drop));
+        done.await.map_err(|error: StoreError| error).expect("noted");
         let open = OpenFile { input: Cursor::new(content.to_vec()), scratch: None };
         let (notes, now_ms) = (FileNotes { files: "{}".to_owned(), source_updated_at_ms: None }, self.app.now_ms());
-        let updated = advisory_update::put_in_force(&self.app.db, &name, (feed, file), open, &notes, now_ms).await?;
+        let updated = advisory_update::put_in_force(&self.app.db, &name, (of, file), open, &notes, now_ms).await?;
         let let_go_on = self.app.db.write(move |tx| update_advisories::let_go_on(tx, now_ms));
         let_go_on.await.map_err(|error: StoreError| error).expect("noted");
         Ok(updated)

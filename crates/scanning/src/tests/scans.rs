@@ -72,7 +72,7 @@ async fn a_layer_is_analysed_once_for_each_account() {
     fixture.advise(&advisories()).await.expect("in force");
     let repository = fixture.home().await;
     let base = alpine(&[("openssl", "3.3.1-r0")]);
-    let first = fixture.push(&repository, &[base.clone()]).await;
+    let first = fixture.push(&repository, std::slice::from_ref(&base)).await;
     let second = fixture.push(&repository, &[base.clone(), layer(&[("app", b"binary")])]).await;
     for image in [first, second] {
         assert_eq!(fixture.scan(image).await.counts.undefined, 2);
@@ -192,7 +192,7 @@ async fn an_image_that_goes_ends_its_scan() {
         let image = images::find_by_id(tx, id, image)?.expect("it is there");
         storage_class::archive(tx, &place, &image, &cause).map(drop)
     });
-    archived.await.map_err(|error| error).expect("archived");
+    archived.await.expect("archived");
     fixture.advise(&advisories()).await.expect("in force");
     fixture.work_off().await;
     let scan = fixture.found(image).await;

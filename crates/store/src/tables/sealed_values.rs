@@ -179,7 +179,7 @@ pub fn list(
     let mut params: Vec<Value> = vec![head.as_slice().into()];
     match place {
         SealedColumn::Blobs | SealedColumn::KmsKeys | SealedColumn::LayerFacts | SealedColumn::ImageScans => {
-            params.extend([number(cursor)?, count(limit)])
+            params.extend([number(cursor)?, count(limit)]);
         }
         SealedColumn::Uploads | SealedColumn::UploadStates | SealedColumn::AccessKeys => {
             params.extend([cursor.into(), count(limit)]);
