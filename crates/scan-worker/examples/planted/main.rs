@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         [scan_worker::COMMAND, ..] => return scan_worker::child_main(),
         ["misbehave", how, memory, cpu] => misbehave::run(how, &[memory.to_owned(), cpu.to_owned()]),
         ["attempt", parts, what, argument] => attempts::run(parts, what, argument),
+        ["parent", "killed"] => parents::be_killed(),
         ["parent", case] => parents::run(case),
         ["measure"] => parents::measure(),
         _ => return ExitCode::from(2),

@@ -1,11 +1,13 @@
 //! Parents that have hostile layers read, and say what that took of themselves.
 
+use std::cell::Cell;
 use std::io::{self, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use rustix::process::{Signal, getpid, kill_process};
 use scan::detectors;
 use scan::layer;
 use scan::limits::Limits;
@@ -229,6 +231,26 @@ pub fn run(name: &str) {
     println!("may {}", limits.facts_bytes / 1024);
     println!("children '{}'", children());
     println!("took {:?}: {problems}", began.elapsed());
+}
+
+/// Prints which child it has, one that never ends by itself, and is killed.
+pub fn be_killed() {
+    let analyst = Analyst::new(Limits::default(), Demand::BestEffort);
+    let analyst = analyst.with_program("/proc/self/exe", &["misbehave", "wait"]);
+    let is_confined = Cell::new(false);
+    let open = || {
+        is_confined.set(true);
+        Ok(io::repeat(0))
+    };
+    let goes_on = || {
+        if is_confined.get() {
+            print!("{}", children());
+            io::stdout().flush().expect("a test");
+            let _ = kill_process(getpid(), Signal::KILL);
+        }
+        true
+    };
+    let _ = analyst.analyse(open, Duration::from_secs(600), goes_on);
 }
 
 struct Panicking;

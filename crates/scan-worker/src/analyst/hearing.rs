@@ -113,3 +113,71 @@ impl Hearing {
 fn nonsense(what: &str) -> Failure {
     Failure::Nonsense(what.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use scan::facts::Reader;
+
+    use super::*;
+    use crate::wire::answer;
+
+    /// All answers of a child, one behind the other.
+    fn told(kinds: &[(Kind, &[u8])]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (kind, content) in kinds {
+            answer(&mut bytes, *kind, content).expect("memory");
+        }
+        bytes
+    }
+
+    /// Hears all of it, some bytes at a time; the facts, or nothing where it ends before them.
+    fn hear(mut bytes: &[u8], at_a_time: usize) -> Result<Option<LayerFacts>, Failure> {
+        let mut hearing = Hearing::new(Limits { facts_bytes: 1 << 20, ..Limits::default() });
+        loop {
+            let there = bytes.len().min(at_a_time);
+            let mut part = &bytes[..there];
+            let answer = hearing.hear(&mut part)?;
+            bytes = &bytes[there - part.len()..];
+            assert!(hearing.content.len() <= 2 << 20);
+            match answer {
+                Some(Answer::End) => return Ok(None),
+                Some(Answer::Facts(facts)) => return Ok(Some(facts)),
+                Some(Answer::Confined(_) | Answer::Again) | None => {}
+            }
+        }
+    }
+
+    fn facts() -> LayerFacts {
+        let readers = vec![Reader { name: "npm".to_owned(), revision: 1 }];
+        LayerFacts { readers, problems: vec!["a problem".to_owned()], ..LayerFacts::default() }
+    }
+
+    const CONFINED: (Kind, &[u8]) = (Kind::Confined, &[VERSION, 1, 0, 7]);
+
+    #[test]
+    fn answers_are_heard_however_they_come() {
+        let facts = facts();
+        let bytes = facts.to_bytes();
+        for kinds in [&[CONFINED, (Kind::Facts, &bytes)][..], &[CONFINED, (Kind::Again, &[]), (Kind::Facts, &bytes)]] {
+            let told = told(kinds);
+            for at_a_time in [1, 2, 9, 10, 1_000] {
+                assert_eq!(hear(&told, at_a_time).expect("facts").as_ref(), Some(&facts));
+                assert_eq!(hear(&told[..told.len() - 1], at_a_time).expect("an end"), None);
+            }
+        }
+        for kinds in [&[(Kind::Facts, &bytes[..])][..], &[(Kind::Again, &[])], &[CONFINED, CONFINED]] {
+            assert!(matches!(hear(&told(kinds), 1_000), Err(Failure::Nonsense(_))), "{kinds:?}");
+        }
+    }
+
+    #[test]
+    fn mutated_answers() {
+        let bytes = facts().to_bytes();
+        let once = told(&[CONFINED, (Kind::Facts, &bytes)]);
+        let twice = told(&[CONFINED, (Kind::Again, &[]), (Kind::Facts, &bytes)]);
+        mutate::binaries(&[&once, &twice], 2_000, |input| {
+            let whole = hear(input, usize::MAX).map_err(|failure| failure.to_string());
+            assert_eq!(hear(input, 7).map_err(|failure| failure.to_string()), whole);
+        });
+    }
+}

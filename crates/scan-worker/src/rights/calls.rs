@@ -67,10 +67,11 @@ const REFUSED: &[c_long] = &[
     libc::SYS_uname,
 ];
 
-/// Forbids system calls. Only what follows of the calling thread: the process has no other.
+/// Forbids system calls, to all threads if there are several.
 pub fn forbid_system_calls(achieved: &mut Confinement) {
     let Ok(filters) = filters() else { return };
-    achieved.note(Part::SystemCalls, filters.iter().all(|filter| seccompiler::apply_filter(filter).is_ok()));
+    achieved
+        .note(Part::SystemCalls, filters.iter().all(|filter| seccompiler::apply_filter_all_threads(filter).is_ok()));
 }
 
 /// Whether the numbers of system calls are known for the machine that this was compiled for.

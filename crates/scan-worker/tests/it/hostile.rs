@@ -1,7 +1,11 @@
 //! Layers that mean harm, read by a child of a parent of its own: it is said of each what was not read, and the parent's memory
 //! holds the facts and no more. `WHARF_TEST_SOAK=1` tries them at their full size, within the limits that a server has.
 
+use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::support::planted;
 
@@ -81,4 +85,16 @@ fn a_bomb_in_a_jar() {
 #[test]
 fn a_parent_that_panics_leaves_no_child() {
     assert_eq!(parent("panic")("caught"), "true, children ''");
+}
+
+#[test]
+fn a_child_ends_with_its_parent() {
+    let output = Command::new(planted()).args(["parent", "killed"]).output().expect("the program");
+    assert_eq!(output.status.signal(), Some(9), "{output:?}");
+    let child = String::from_utf8_lossy(&output.stdout).parse().ok().and_then(Pid::from_raw).expect("a child");
+    // One that has ended and was waited for is not there any more.
+    if let Ok(child) = pidfd_open(child, PidfdFlags::empty()) {
+        let most = Timespec { tv_sec: 60, tv_nsec: 0 };
+        assert_eq!(poll(&mut [PollFd::new(&child, PollFlags::IN)], Some(&most)), Ok(1));
+    }
 }

@@ -21,7 +21,7 @@ fn said(how: &str, time: Duration) -> Failure {
 fn what_a_child_does_is_the_fault_of_its_layer() {
     let cases = [
         ("panic", "crashed", "has ended early, with exit code 101: "),
-        ("overflow", "crashed", "has ended early, by signal 6"),
+        ("overflow", "crashed", "has ended early, by signal "),
         ("abort", "crashed", "has ended early, by signal 6"),
         ("exit", "crashed", "has ended early, with exit code 0"),
         ("half", "crashed", "has ended early, with exit code 0"),
@@ -75,9 +75,9 @@ fn what_comes_before_the_layer_is_the_fault_of_the_node() {
         assert_eq!((failure.label(), failure.fault()), ("start", Fault::Node), "{program}: {failure}");
         assert!(analyst.probe().is_err());
     }
-    // So little memory that nothing is read in it shows before there is a layer.
+    // So little memory that nothing is read in it, or that no program starts, shows before there is a layer.
     let failure = analyst(small()).with_memory(1 << 20).probe().expect_err("no child");
-    assert_eq!(failure.label(), "memory", "{failure}");
+    assert!(["memory", "start"].contains(&failure.label()), "{failure}");
 }
 
 #[test]
