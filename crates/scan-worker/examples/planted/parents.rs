@@ -101,6 +101,28 @@ fn jar(zeros: u64, inner: Option<Vec<u8>>) -> Vec<u8> {
     archive.finish().expect("memory").into_inner()
 }
 
+/// Bytes that do not pack.
+fn noise(bytes: u64) -> Vec<u8> {
+    let mut state = 1_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 32) as u8
+    };
+    (0..bytes).map(|_| next()).collect()
+}
+
+/// An archive of one artifact, and entries beside.
+fn packed(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default().compression_level(Some(1));
+    let properties = ("META-INF/maven/g/a/pom.properties", &b"version=1.0\ngroupId=g\nartifactId=a\n"[..]);
+    for (name, content) in [properties].iter().chain(entries) {
+        archive.start_file(*name, options).expect("an entry");
+        archive.write_all(content).expect("memory");
+    }
+    archive.finish().expect("memory").into_inner()
+}
+
 /// A layer, the limits within which it is read, and what must be said of it.
 fn case(name: &str) -> (Limits, Box<dyn Fn() -> Repeated>, &'static str) {
     let all = Limits::default();
@@ -179,6 +201,18 @@ fn case(name: &str) -> (Limits, Box<dyn Fn() -> Repeated>, &'static str) {
         "jar-bomb" => {
             let bomb = jar(short_or(32 << 20, 1 << 30), None);
             let layer = [file("app/a.jar", &bomb), vec![0; 1024]].concat();
+            (limits, Box::new(move || Repeated::new(layer.clone(), vec![0], 1)), "")
+        }
+        "large" => {
+            // As large as all of it may be at once: a jar in a jar, and the window of what both are packed with.
+            let inner = packed(&[("noise", &noise(short_or(1 << 20, 90 << 20)))]);
+            let outer = packed(&[("lib/inner.jar", &inner), ("noise", &noise(short_or(1 << 20, 100 << 20)))]);
+            let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).expect("an encoder");
+            encoder.window_log(27).expect("a window");
+            for part in [&file("app/a.jar", &outer)[..], &[0; 1024]] {
+                encoder.write_all(part).expect("memory");
+            }
+            let layer = encoder.finish().expect("memory");
             (limits, Box::new(move || Repeated::new(layer.clone(), vec![0], 1)), "")
         }
         _ => panic!("no such case"),

@@ -1,5 +1,6 @@
 //! Limits of resources, privileges, and who is ended first when memory is short.
 
+use std::ffi::CStr;
 use std::os::fd::AsRawFd;
 
 use rustix::fs::{Dir, Mode, OFlags, open};
@@ -7,11 +8,13 @@ use rustix::process::{
     DumpableBehavior, Resource, Rlimit, Signal, getrlimit, nice, set_dumpable_behavior,
     set_parent_process_death_signal, setrlimit,
 };
-use rustix::thread::set_no_new_privs;
+use rustix::thread::{set_name, set_no_new_privs};
 
 use crate::bounds::Bounds;
 use crate::confinement::{Confinement, Part};
 
+/// What lists of processes call a child: started by a link, it would have the link's name.
+const NAME: &CStr = c"wharf-layer";
 /// How much less urgent a child is than the server that started it.
 const NICE: i32 = 5;
 /// What makes the kernel end a child before anything else when memory is short.
@@ -19,7 +22,8 @@ const FIRST_TO_GO: &[u8] = b"1000";
 
 /// Steps back behind the server: what is short is the child's loss, and no privilege or secret is its gain.
 pub fn step_back(achieved: &mut Confinement) {
-    // Where these do not work, the child is as urgent and as likely to be ended as the server: no right of it.
+    // Where these do not work, the child is called otherwise, and as urgent and as likely to be ended as the server.
+    let _ = set_name(NAME);
     let _ = nice(NICE);
     if let Ok(score) = open("/proc/self/oom_score_adj", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()) {
         let _ = rustix::io::write(score, FIRST_TO_GO);

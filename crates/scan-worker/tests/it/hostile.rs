@@ -67,6 +67,11 @@ fn a_database_as_large_as_may_be() {
 }
 
 #[test]
+fn a_layer_as_large_as_may_be_is_read_whole() {
+    assert_eq!(parent("large")("whole"), "true");
+}
+
+#[test]
 fn links_in_circles() {
     let told = parent("links");
     assert_eq!((told("whole"), told("children")), ("true".to_owned(), "''".to_owned()));
