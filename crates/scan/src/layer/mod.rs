@@ -82,6 +82,12 @@ pub fn read_again(
     analyse(input, detectors, limits, again).map(|analysis| analysis.facts)
 }
 
+/// The facts of a layer that cannot be read by these detectors, for a reason in words for people: the reading itself failed,
+/// and will again.
+pub fn unread(why: String, detectors: &[&dyn Detector]) -> LayerFacts {
+    LayerFacts { readers: walk::readers(detectors), problems: vec![why], ..LayerFacts::default() }
+}
+
 fn analyse(input: impl Read, detectors: &[&dyn Detector], limits: &Limits, again: Again) -> io::Result<Analysis> {
     let mut archive = Archive::new(Unpacked::new(input, limits)?, limits);
     let mut walk = Walk::new(detectors, limits, again);

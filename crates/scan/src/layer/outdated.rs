@@ -6,7 +6,8 @@ use crate::os;
 
 /// Whether detectors as they are now may find something else in a layer: one of them has another revision than the one
 /// that looked and wants a file of the layer (or has read one), or has not looked at all. So it is where other files may
-/// tell the operating system.
+/// tell the operating system, and where any detector has another revision and the layer was not read to its end: what it
+/// holds is not known then, and what kept from it may be mended.
 ///
 /// What a detector wants by content alone cannot be told from facts: one that begins to want such files, of a kind that
 /// it never read, needs a new name.
@@ -20,6 +21,7 @@ pub fn is_outdated(facts: &LayerFacts, detectors: &[&dyn Detector]) -> bool {
         match known {
             None => true,
             Some((_, reader)) if reader.revision == detector.revision() => false,
+            Some(_) if !facts.problems.is_empty() => true,
             Some((at, _)) => facts.evidence().any(|evidence| evidence.reader == at) || has_one_for(facts, *detector),
         }
     })

@@ -58,13 +58,10 @@ struct Wanted {
 
 impl<'a> Walk<'a> {
     pub(super) fn new(detectors: &'a [&'a dyn Detector], limits: &'a Limits, wanted_links: Again) -> Self {
-        let os = Reader { name: os::READER.to_owned(), revision: os::REVISION };
-        let others = detectors.iter().map(|one| Reader { name: one.name().to_owned(), revision: one.revision() });
-        let readers = std::iter::once(os).chain(others).collect();
         Self {
             detectors,
             limits,
-            facts: LayerFacts { readers, ..LayerFacts::default() },
+            facts: LayerFacts { readers: readers(detectors), ..LayerFacts::default() },
             kept: 0,
             packages: 0,
             more_problems: 0,
@@ -268,6 +265,13 @@ impl<'a> Walk<'a> {
         }
         self.keep(path, EntryKind::HardLink { target, wanted_by })
     }
+}
+
+/// Who reads files, as they are now: what reads the files that tell the operating system, and the detectors.
+pub(super) fn readers(detectors: &[&dyn Detector]) -> Vec<Reader> {
+    let os = Reader { name: os::READER.to_owned(), revision: os::REVISION };
+    let others = detectors.iter().map(|one| Reader { name: one.name().to_owned(), revision: one.revision() });
+    std::iter::once(os).chain(others).collect()
 }
 
 /// What is found in a file that is not read.

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use scan::detectors::{Candidate, Detector};
 use scan::facts::{Entries, Evidence, FileFacts, Found, LayerFacts, OtherName, OwnedPath, Reader};
-use scan::layer::is_outdated;
+use scan::layer::{self, is_outdated};
 use scan::limits::Limits;
 use scan::package::{Package, PackageKind, Presence, SourcePackage};
 
@@ -149,19 +149,19 @@ fn only_the_layers_that_a_better_detector_concerns_are_outdated() {
     let unread = facts(&[file("other", "")]);
     assert!(!is_outdated(&read, &DETECTORS));
     assert!(is_outdated(&LayerFacts::default(), &DETECTORS));
-    for (later, of_read, of_unread) in [
-        (Later("lines", 1, "other"), false, false),
-        (Later("lines", 2, "nothing"), true, false),
-        (Later("lines", 2, "other"), true, true),
-        (Later("magic", 2, "nothing"), false, false),
-        (Later("new", 1, "nothing"), true, true),
+    // Of one that could not be read, whatever is read in another way may read it.
+    let broken = layer::unread("its reader has ended".to_owned(), &DETECTORS);
+    assert!(!broken.is_whole() && !is_outdated(&broken, &DETECTORS));
+    assert_eq!(broken.readers, read.readers);
+    for (later, of_read, of_unread, of_broken) in [
+        (Later("lines", 1, "other"), false, false, false),
+        (Later("lines", 2, "nothing"), true, false, true),
+        (Later("lines", 2, "other"), true, true, true),
+        (Later("magic", 2, "nothing"), false, false, true),
+        (Later("new", 1, "nothing"), true, true, true),
     ] {
-        assert_eq!(
-            (is_outdated(&read, &[&later]), is_outdated(&unread, &[&later])),
-            (of_read, of_unread),
-            "{}",
-            later.0
-        );
+        let outdated = [&read, &unread, &broken].map(|facts| is_outdated(facts, &[&later]));
+        assert_eq!(outdated, [of_read, of_unread, of_broken], "{}", later.0);
     }
 }
 
