@@ -123,6 +123,26 @@ def test_the_unit(tmp_path):
     run("systemd-analyze", "security", "--offline=true", "--threshold=20", unit)
 
 
+def test_the_unit_lets_the_program_give_up_its_rights():
+    """The process that reads a layer takes its rights away itself: a filter that forbids that would leave it all of them."""
+    listed = run("systemd-analyze", "syscall-filter").stdout
+    groups = {
+        name: set(calls.split()) for name, calls in re.findall(r"^(@[a-z-]+)\n((?:    .*\n)+)", listed, re.MULTILINE)
+    }
+
+    def expanded(names):
+        return {call for name in names for call in (expanded(groups[name]) if name in groups else {name})}
+
+    allowed = expanded(["@default"])
+    unit = (DEPLOY / "systemd/wharf.service").read_text()
+    for line in re.findall(r"^SystemCallFilter=(.*)$", unit, re.MULTILINE):
+        calls = expanded(line.removeprefix("~").split())
+        allowed = allowed - calls if line.startswith("~") else allowed | calls
+    needed = {"landlock_create_ruleset", "landlock_restrict_self", "seccomp", "prctl", "prlimit64", "setpriority"}
+    assert needed - allowed == set()
+    assert "reboot" not in allowed and "setrlimit" not in allowed
+
+
 KUBERNETES = ["1.25", "1.31", "1.37"]
 CHARTS = {
     "as it is": {},
