@@ -30,7 +30,7 @@ pub struct Arguments {
     with_cluster: bool,
     /// Samples of each row for each server, fewer of those that move much [default: 5, short: 3]
     #[arg(long, value_name = "N")]
-    rounds: Option<usize>,
+    pub rounds: Option<usize>,
     /// Seconds of load for each sample [default: 2.5, short: 0.8]
     #[arg(long, value_name = "S")]
     seconds: Option<f64>,
@@ -49,6 +49,9 @@ pub struct Arguments {
     /// Folder for the servers' data, on the kind of disk to be measured [default: beside this program]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// Measure nothing but what reading this layer for its packages costs beside unpacking it (may be repeated)
+    #[arg(long, value_name = "FILE")]
+    pub layer: Vec<PathBuf>,
     /// Be the bare hyper, whose answers have so many bytes
     #[arg(long, value_name = "BYTES", hide = true)]
     pub bare_hyper: Option<usize>,

@@ -10,6 +10,7 @@ mod docker_registry;
 mod growth;
 mod http;
 mod image;
+mod layers;
 mod load;
 mod measure;
 mod payload;
@@ -37,10 +38,22 @@ use measure::{Measured, Programs};
 use programs::{Kind, Program};
 use results::{Named, Results};
 
+/// Rounds of each layer.
+const LAYER_ROUNDS: usize = 5;
+
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     if let Some(length) = arguments.bare_hyper {
         return bare_hyper::serve(length);
+    }
+    if !arguments.layer.is_empty() {
+        let rows = layers::measure(&arguments.layer, arguments.rounds.unwrap_or(LAYER_ROUNDS))?;
+        if let Some(file) = &arguments.json {
+            fs::write(file, serde_json::to_string_pretty(&rows)? + "\n")
+                .with_context(|| format!("write {}", file.display()))?;
+        }
+        print!("{}", layers::render(&rows));
+        return Ok(());
     }
     let programs = Programs {
         subject: Program::parse(&arguments.subject, arguments.wharf.as_deref())?,

@@ -161,9 +161,7 @@ fn of_failure(failure: Failure, attempt: Attempt) -> Result<LayerFacts, Registry
     // A process that the system ended may have had bad luck once.
     let may_be_chance = matches!(failure, Failure::Killed | Failure::Crashed(_)) && attempt.number < 2;
     match failure.fault() {
-        Fault::Layer if !may_be_chance => {
-            Ok(LayerFacts { problems: vec![failure.to_string()], ..LayerFacts::default() })
-        }
+        Fault::Layer if !may_be_chance => Ok(scan::layer::unread(failure.to_string(), &scan::detectors::all())),
         Fault::Layer | Fault::Storage | Fault::Node => {
             Err(StoreError::new(StoreErrorKind::Unavailable, "the layer was not analysed").with_source(failure).into())
         }
