@@ -18,9 +18,10 @@ const LEAST_BYTES: usize = 64 << 10;
 pub(super) struct Feed<O, R> {
     open: O,
     state: State<R>,
-    /// The frame that is being sent, and how much of it was.
+    /// The frame that is being sent, from where it is still to be sent to its end.
     frame: Vec<u8>,
     at: usize,
+    end: usize,
     reading: Duration,
 }
 
@@ -36,7 +37,10 @@ enum State<R> {
 
 impl<R: Read, O: FnMut() -> io::Result<R>> Feed<O, R> {
     pub(super) fn new(open: O, limits: &Limits) -> Self {
-        Self { open, state: State::Closed, frame: limits_frame(limits), at: 0, reading: Duration::ZERO }
+        let mut frame = limits_frame(limits);
+        let end = frame.len();
+        frame.resize(HEAD_BYTES.saturating_add(FRAME_BYTES), 0);
+        Self { open, state: State::Closed, frame, at: 0, end, reading: Duration::ZERO }
     }
 
     /// How long the layer's reader has taken.
@@ -45,13 +49,13 @@ impl<R: Read, O: FnMut() -> io::Result<R>> Feed<O, R> {
     }
 
     pub(super) fn has_more(&self) -> bool {
-        self.at < self.frame.len() || !matches!(self.state, State::Done)
+        self.at < self.end || !matches!(self.state, State::Done)
     }
 
     /// Nothing more is taken.
     pub(super) fn stop(&mut self) {
         self.state = State::Done;
-        self.at = self.frame.len();
+        self.at = self.end;
     }
 
     /// The layer is to come once more, after its end.
@@ -64,11 +68,11 @@ impl<R: Read, O: FnMut() -> io::Result<R>> Feed<O, R> {
 
     /// Gives of one frame what the child takes at once; whether it takes more at all.
     pub(super) fn give(&mut self, to: &mut impl Write) -> Result<bool, Failure> {
-        if self.at == self.frame.len() && self.has_more() {
+        if self.at == self.end && self.has_more() {
             self.fill().map_err(Failure::Input)?;
         }
-        while self.at < self.frame.len() {
-            match to.write(self.frame.get(self.at..).unwrap_or_default()) {
+        while self.at < self.end {
+            match to.write(self.frame.get(self.at..self.end).unwrap_or_default()) {
                 Ok(count) => self.at = self.at.saturating_add(count),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
@@ -91,8 +95,6 @@ impl<R: Read, O: FnMut() -> io::Result<R>> Feed<O, R> {
     }
 
     fn next_frame(&mut self) -> io::Result<()> {
-        self.at = 0;
-        self.frame.resize(HEAD_BYTES.saturating_add(FRAME_BYTES), 0);
         if matches!(self.state, State::Closed) {
             self.state = State::Open((self.open)()?);
         }
@@ -101,7 +103,7 @@ impl<R: Read, O: FnMut() -> io::Result<R>> Feed<O, R> {
             State::Open(layer) => read(layer, content)?,
             State::Closed | State::Cut | State::Done => 0,
         };
-        self.frame.truncate(HEAD_BYTES.saturating_add(count));
+        (self.at, self.end) = (0, HEAD_BYTES.saturating_add(count));
         for (to, from) in self.frame.iter_mut().zip(frame_head(count)) {
             *to = from;
         }

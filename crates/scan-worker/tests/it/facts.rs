@@ -126,3 +126,26 @@ fn a_child_is_confined_as_the_kernel_can() {
     // Versions that bring no right are not told apart without giving one up.
     assert!(offered.landlock_abi.abs_diff(achieved.landlock_abi) <= 1, "{offered:?} {achieved:?}");
 }
+
+#[test]
+fn children_at_the_same_time_do_not_meet() {
+    let layers: Vec<Vec<u8>> = (0..8)
+        .map(|at| {
+            let package = format!(r#"{{"name":"package-{at}","version":"1.{at}.0"}}"#);
+            let large = vec![at; 1 << 20];
+            let store = "var/cache/store/package";
+            let link = hard_link("app/node_modules/a/package.json", store);
+            gzip(&tar(&[file(store, &package), file("large", &large), link]))
+        })
+        .collect();
+    std::thread::scope(|scope| {
+        for layer in &layers {
+            scope.spawn(move || {
+                for _ in 0..3 {
+                    let (here, _) = found_here(layer, &Limits::default());
+                    assert_eq!(found_there(layer, &Limits::default()), (here, 2));
+                }
+            });
+        }
+    });
+}
