@@ -120,7 +120,10 @@ fn read(file: &Path) -> Result<usize> {
     if let Some(again) = again {
         facts = layer::read_again(open()?, again, &detectors, &limits)?;
     }
-    ensure!(facts.is_whole(), "it was read in part");
+    let in_files = facts.evidence().flat_map(|evidence| &evidence.found.problems);
+    if let Some(problem) = facts.problems.iter().chain(in_files).next() {
+        bail!("it was read in part: {problem}");
+    }
     Ok(facts.evidence().map(|evidence| evidence.found.packages.len()).sum())
 }
 
