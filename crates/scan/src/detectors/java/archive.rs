@@ -60,6 +60,8 @@ fn walk(
 ) -> Result<(), Spent> {
     let archive = match Archive::open(content) {
         Ok(archive) => archive,
+        // Other files have some of these names too.
+        Err(ZipError::NoArchive) if !is_archive(place.name, content) => return Ok(()),
         Err(error) => {
             told(place, "", &error.to_string(), gather);
             return Ok(());

@@ -107,6 +107,10 @@ fn what_cannot_be_read_is_said() {
     assert_eq!(problems("a.jar", b"version https://git-lfs"), ["it is no zip archive"]);
     let found = found("a.jar", &zipped(&[("lib/b.jar", b"nothing")]));
     assert_eq!(found.problems, ["lib/b.jar: it is no zip archive"]);
+    // Some of the names are those of other files too.
+    let found =
+        super::found("a.jar", &zipped(&[("ff/CHARGES.PAR", b"* parameters"), ("b.par", b"PK, and nothing else")]));
+    assert_eq!(found.problems, ["b.par: it is no zip archive"]);
 
     let mut broken = jar("g", "a", "1.0");
     broken[31] ^= 0xff;
