@@ -14,7 +14,7 @@ use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::blobs::StoredBlob;
 use store::tables::layer_facts::{self, AnalysedLayer};
-use store::tables::repository_blobs;
+use store::tables::{repository_blobs, upstream_blobs};
 
 /// How hard facts are packed: they are made once, and read with each image that has the layer.
 const LEVEL: i32 = 3;
@@ -45,6 +45,8 @@ pub enum Known {
     },
     /// It was not, or something about analysing has changed since.
     NotAnalysed,
+    /// The repository does not have it.
+    Missing,
 }
 
 /// What is known of a layer of a repository of an account.
@@ -54,7 +56,10 @@ pub fn find_known(
     repository_id: i64,
     digest: &Digest,
 ) -> Result<Known, StoreError> {
-    let Some(blob) = repository_blobs::find(tx, repository_id, digest)? else { return Ok(Known::NotAnalysed) };
+    let Some(blob) = repository_blobs::find(tx, repository_id, digest)? else {
+        let is_upstream = upstream_blobs::find(tx, repository_id, digest)?.is_some();
+        return Ok(if is_upstream { Known::NotAnalysed } else { Known::Missing });
+    };
     is_analysed(tx, account, blob.stored.id)
 }
 

@@ -60,6 +60,9 @@ impl Handle<Scanning> for ScanImage {
             }
             // The KMS key cannot be used: nothing that is wrong with the image may be told.
             Err(RegistryError::Kms(error)) => End::failed(error.to_string()),
+            Err(error @ (RegistryError::LayersNotFound(..) | RegistryError::ManifestInvalid(_))) => {
+                End::failed(error.to_string())
+            }
             Err(error) if attempt.is_last => End::failed(told(&error)),
             Err(RegistryError::Store(error)) => return Err(JobError::Store(error)),
             Err(error) => return Err(JobError::Failed(error.to_string())),
@@ -172,7 +175,7 @@ async fn known_layers(
     app: &Scanning,
     repository: &Repository,
     layers: &[ImageLayer],
-) -> Result<Option<Vec<Option<i64>>>, StoreError> {
+) -> Result<Option<Vec<Option<i64>>>, RegistryError> {
     let readable: Vec<Option<Digest>> =
         layers.iter().map(|layer| layer.problem.is_none().then_some(layer.digest)).collect();
     let repository = repository.clone();
@@ -182,7 +185,7 @@ async fn known_layers(
         let repository = &asked;
         let account = &repository.spec.registry.account;
         let mut known = Vec::with_capacity(readable.len());
-        let mut missing = BTreeSet::new();
+        let (mut missing, mut absent) = (BTreeSet::new(), Vec::new());
         for digest in &readable {
             let Some(digest) = digest else {
                 known.push(None);
@@ -191,11 +194,15 @@ async fn known_layers(
             match layer_facts::find_known(tx, account, repository.id, digest)? {
                 Known::Analysed { blob_id } => known.push(Some(blob_id)),
                 Known::NotAnalysed => drop(missing.insert(*digest)),
+                Known::Missing => absent.push(*digest),
             }
         }
-        Ok::<_, StoreError>((missing, known))
+        Ok::<_, StoreError>((missing, absent, known))
     };
-    let (missing, known) = app.db.read(look).await?;
+    let (missing, absent, known) = app.db.read(look).await?;
+    if !absent.is_empty() {
+        return Err(RegistryError::LayersNotFound(reference(&repository), absent));
+    }
     if missing.is_empty() {
         return Ok(Some(known));
     }
@@ -207,7 +214,7 @@ async fn known_layers(
                 .try_for_each(|digest| job::enqueue(tx, &AnalyseLayer::new(&repository, digest), now_ms, now_ms))
         })
         .await
-        .map_err(|error: StoreError| error)?;
+        .map_err(|error: StoreError| RegistryError::from(error))?;
     app.wake_jobs.wake();
     Ok(None)
 }

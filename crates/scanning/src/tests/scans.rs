@@ -130,6 +130,24 @@ async fn what_cannot_be_scanned_says_so() {
 }
 
 #[tokio::test]
+async fn an_image_without_its_layer_fails_at_once() {
+    let fixture = Fixture::new().await;
+    let repository = fixture.home().await;
+    fixture.advise(&advisories()).await.expect("in force");
+    let base = alpine(&[("openssl", "3.3.1-r0")]);
+    let image = fixture.push(&repository, std::slice::from_ref(&base)).await;
+    let digest = oci::Digest::sha256_of(&base).to_string();
+    let gone = fixture
+        .app
+        .db
+        .write(move |tx| tx.execute("DELETE FROM repository_blobs WHERE digest = $1", &[digest.as_str().into()]));
+    gone.await.map_err(|error: StoreError| error).expect("gone");
+    let scan = fixture.scan(image).await;
+    assert_eq!(scan.status, ScanStatus::Failed);
+    assert!(scan.description.expect("why").contains(&oci::Digest::sha256_of(&base).to_string()));
+}
+
+#[tokio::test]
 async fn facts_that_are_damaged_are_made_anew() {
     let fixture = Fixture::new().await;
     let repository = fixture.home().await;

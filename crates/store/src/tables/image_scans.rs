@@ -6,7 +6,7 @@ use oci::Digest;
 use super::parse_column;
 use super::repositories::count;
 use super::scanning_configurations::ScanType;
-use super::sealed_documents::SealedDocument;
+use super::sealed_documents::{self, ListedDocument, SealedDocument};
 use crate::db::{Row, Tx};
 use crate::error::StoreError;
 use crate::stored_enum::stored_enum;
@@ -139,6 +139,16 @@ pub fn find_report(tx: &mut dyn Tx, image_id: i64, scan_type: ScanType) -> Resul
     let sql = "SELECT object_id, data_key, sealed FROM image_scans WHERE image_id = $1 AND scan_type = $2";
     let Some(row) = tx.query_opt(sql, &[image_id.into(), scan_type.as_str().into()])? else { return Ok(None) };
     SealedDocument::from_row(&row, 0, "image_scans.object_id")
+}
+
+/// Up to `limit` reports after a row, each with the digest of its image.
+pub fn list_reports(tx: &mut dyn Tx, after_id: i64, limit: usize) -> Result<Vec<ListedDocument>, StoreError> {
+    let rows = tx.query(
+        "SELECT s.id, i.digest, s.object_id, s.data_key, s.sealed FROM image_scans s JOIN images i ON i.id = s.image_id \
+         WHERE s.id > $1 AND s.object_id IS NOT NULL ORDER BY s.id LIMIT $2",
+        &[after_id.into(), count(limit)],
+    )?;
+    sealed_documents::list(&rows, "image_scans", "image_scans.object_id")
 }
 
 /// Notes that an image is to be scanned. What an earlier scan found stays until this one has ended.

@@ -3,7 +3,7 @@
 use aws::AccountId;
 
 use super::repositories::count;
-use super::sealed_documents::SealedDocument;
+use super::sealed_documents::{self, ListedDocument, SealedDocument};
 use crate::db::Tx;
 use crate::error::StoreError;
 
@@ -76,6 +76,16 @@ pub fn delete(tx: &mut dyn Tx, account: &AccountId, blob_id: i64) -> Result<(), 
         &[account.as_str().into(), blob_id.into()],
     )?;
     Ok(())
+}
+
+/// Up to `limit` facts after a row, each with the digest of its layer.
+pub fn list(tx: &mut dyn Tx, after_id: i64, limit: usize) -> Result<Vec<ListedDocument>, StoreError> {
+    let rows = tx.query(
+        "SELECT f.id, b.digest, f.object_id, f.data_key, f.sealed FROM layer_facts f JOIN blobs b ON b.id = f.blob_id \
+         WHERE f.id > $1 ORDER BY f.id LIMIT $2",
+        &[after_id.into(), count(limit)],
+    )?;
+    sealed_documents::list(&rows, "layer_facts", "layer_facts.object_id")
 }
 
 /// Where a search for facts that nobody needs is.

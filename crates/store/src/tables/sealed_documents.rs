@@ -3,7 +3,8 @@
 use super::parse_column;
 use crate::blob::ObjectId;
 use crate::db::Row;
-use crate::error::StoreError;
+use crate::error::{StoreError, StoreErrorKind};
+use crate::tables::readable::readable;
 
 /// A document as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +15,27 @@ pub struct SealedDocument {
     pub data_key: Vec<u8>,
     /// The document, sealed with the data key.
     pub sealed: Vec<u8>,
+}
+
+/// A document of a list, and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedDocument {
+    /// The row's key.
+    pub id: i64,
+    /// The layer or the image.
+    pub digest: String,
+    /// The document.
+    pub document: SealedDocument,
+}
+
+/// Reads rows of id, digest and the three columns.
+pub(super) fn list(rows: &[Row], table: &str, column: &str) -> Result<Vec<ListedDocument>, StoreError> {
+    readable(rows, table, |row| {
+        let document = SealedDocument::from_row(row, 2, column)?;
+        let document =
+            document.ok_or_else(|| StoreError::new(StoreErrorKind::Corrupt, format!("{column} is empty")))?;
+        Ok(ListedDocument { id: row.int(0)?, digest: row.text(1)?.to_owned(), document })
+    })
 }
 
 impl SealedDocument {

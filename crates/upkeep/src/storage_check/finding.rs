@@ -59,6 +59,8 @@ pub enum FindingKind {
     DamagedRow,
     /// A sealed value of a row that does not open.
     DamagedValue,
+    /// What scans keep of a layer or of an image does not open.
+    DamagedScan,
 }
 
 const PUSH_AGAIN: &str = "push the image again, from wherever it is: that puts a whole copy in place";
@@ -102,6 +104,7 @@ impl FindingKind {
                 "it is lost: make a new access key, put the secret's value again, begin the upload anew, restore a KMS \
                  key from a backup"
             }
+            Self::DamagedScan => "it is made anew by the next scan of the image: `wharf scan`",
             Self::DamagedPage => {
                 "a disk, or a program that is not Wharf, has changed something in it, which other findings may name: stop the \
                  server and let `wharf fsck --offline --repair` put it back, if one bit was flipped; otherwise compare what it \

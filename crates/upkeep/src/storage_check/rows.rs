@@ -81,6 +81,9 @@ impl Checker {
         for finding in values.sealed().await? {
             self.report(finding).await?;
         }
+        for finding in values.scans().await? {
+            self.report(finding).await?;
+        }
         Ok(())
     }
 

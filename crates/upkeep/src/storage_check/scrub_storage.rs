@@ -92,7 +92,8 @@ async fn scrub_rows(app: &Registry) -> Result<(), StoreError> {
     while values.has_more() {
         found.extend(values.next_table().await?.into_iter().map(describe));
     }
-    found.extend(values.sealed().await?.into_iter().map(describe));
+    found.extend(values.sealed().await?.into_iter().map(&describe));
+    found.extend(values.scans().await?.into_iter().map(&describe));
     for problem in found {
         tracing::error!("the scrub found the database damaged ({problem}); `wharf fsck` tells what to do");
     }

@@ -3,17 +3,20 @@
 
 use iam::PolicyKind;
 use registry::Registry;
+use registry::images::encryption;
+use registry::images::errors::RegistryError;
 use registry::images::lifecycle;
 use registry::replication::rules::Rules;
 use registry::reseal;
 use runtime::boxed;
 use runtime::jobs::kinds;
-use store::db::Row;
 use store::db::schema::{self, ColumnType, Table};
+use store::db::{Row, Tx};
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::iam::entities;
+use store::tables::sealed_documents::ListedDocument;
 use store::tables::sealed_values::{self, SealedColumn, SealedValue, Subject};
-use store::tables::{column_kinds, deleted_images, row_values};
+use store::tables::{column_kinds, deleted_images, image_scans, layer_facts, row_values};
 
 use super::finding::{Finding, FindingKind};
 
@@ -21,6 +24,14 @@ use super::finding::{Finding, FindingKind};
 const ROWS: usize = 500;
 /// Sealed values that one transaction reads.
 const SEALED: usize = 100;
+
+/// Documents that one transaction reads: each may have some megabytes.
+const SCANS_AT_ONCE: usize = 20;
+/// How documents of scans are listed.
+type ListDocuments = fn(&mut dyn Tx, i64, usize) -> Result<Vec<ListedDocument>, StoreError>;
+/// What scans keep, and whose it is.
+const SCANS: [(&str, ListDocuments); 2] =
+    [("what is known of layer", layer_facts::list), ("what was found of image", image_scans::list_reports)];
 
 /// How a document is read where it is used; the text says why it cannot be.
 type ReadDocument = fn(&str) -> Result<(), String>;
@@ -170,7 +181,37 @@ impl<'a> Values<'a> {
                 return Ok(None);
             }
         }
-        Ok(Some(Finding::new(FindingKind::DamagedValue, subject, runtime::with_causes(&error))))
+        let kind = match place {
+            SealedColumn::LayerFacts | SealedColumn::ImageScans => FindingKind::DamagedScan,
+            _ => FindingKind::DamagedValue,
+        };
+        Ok(Some(Finding::new(kind, subject, runtime::with_causes(&error))))
+    }
+
+    /// What does not open of what scans keep. What lies under a KMS key that cannot be used now is passed over: the layers
+    /// themselves tell of that.
+    #[boxed]
+    pub async fn scans(&self) -> Result<Vec<Finding>, StoreError> {
+        let mut found = Vec::new();
+        for (what, list) in SCANS {
+            let mut after = 0;
+            loop {
+                let page = self.app.db.read(move |tx| list(tx, after, SCANS_AT_ONCE)).await?;
+                let Some(last) = page.last() else { break };
+                after = last.id;
+                for row in page {
+                    match encryption::open_document(self.app, &row.document).await {
+                        Err(RegistryError::Store(error)) if error.kind() == StoreErrorKind::Corrupt => {
+                            let subject = format!("{what} {}", row.digest);
+                            found.push(Finding::new(FindingKind::DamagedScan, subject, runtime::with_causes(&error)));
+                        }
+                        Err(RegistryError::Store(error)) => return Err(error),
+                        Ok(_) | Err(_) => {}
+                    }
+                }
+            }
+        }
+        Ok(found)
     }
 }
 

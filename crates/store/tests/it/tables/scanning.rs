@@ -61,6 +61,8 @@ async fn facts_are_of_one_account_and_go_with_the_blob(backend: &Backend) {
         let facts = document(2);
         assert!(layer_facts::upsert(tx, &home().account, &better, &facts, 6)?);
         assert_eq!(layer_facts::find_analysed(tx, &home().account, blob_id)?, Some(better.clone()));
+        let listed = layer_facts::list(tx, 0, 10)?;
+        assert_eq!((listed.len(), &listed[0].document, &listed[0].digest), (1, &facts, &digest(9).to_string()));
         assert_eq!(layer_facts::find(tx, &home().account, blob_id)?, Some(facts));
         repository_blobs::delete_all(tx, repository.id)?;
         blobs::release(tx, blob_id)?;
@@ -131,6 +133,9 @@ async fn a_scan_ends_once(backend: &Backend) {
         let found = image_scans::find(tx, image, ScanType::Basic)?.expect("it is there");
         assert_eq!((found.status, found.counts, found.ended_at_ms), (ScanStatus::Complete, COUNTS, Some(50)));
         assert_eq!((found.source_updated_at_ms, found.is_whole), (Some(40), false));
+        let listed = image_scans::list_reports(tx, 0, 10)?;
+        assert_eq!((listed.len(), &listed[0].document, &listed[0].digest), (1, &report, &digest(1).to_string()));
+        assert!(image_scans::list_reports(tx, listed[0].id, 10)?.is_empty());
         assert_eq!(image_scans::find_report(tx, image, ScanType::Basic)?, Some(report));
         assert_eq!(image_scans::find(tx, image, ScanType::Enhanced)?, None);
         assert_eq!(image_scans::waiting(tx)?, (0, None));
