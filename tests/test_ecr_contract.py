@@ -341,6 +341,38 @@ def batch_get_repository_scanning_configuration(ecr):
 
 
 @succeeds
+def start_image_scan(ecr):
+    repository = ecr.repository()
+    image = ecr.image(repository, "v1")
+    for id in ({"imageTag": "v1"}, {"imageDigest": image.digest}, {"imageTag": "v1", "imageDigest": image.digest}):
+        answer = ecr.call("StartImageScan", repositoryName=repository, imageId=id, registryId=ecr.account)
+        assert answer == {
+            "registryId": ecr.account,
+            "repositoryName": repository,
+            "imageId": {**id, "imageDigest": image.digest},
+            "imageScanStatus": {"status": "IN_PROGRESS"},
+        }
+    # A documented difference: an index stands for its images.
+    index = ecr.index(repository, [image], "index")
+    answer = ecr.call("StartImageScan", repositoryName=repository, imageId={"imageTag": "index"})
+    assert answer["imageId"] == {"imageDigest": index.digest, "imageTag": "index"}
+
+
+@succeeds
+def describe_image_scan_findings(ecr):
+    repository = ecr.repository(imageScanningConfiguration={"scanOnPush": True})
+    image = ecr.image(repository, "v1")
+    answer = ecr.call(
+        "DescribeImageScanFindings", repositoryName=repository, imageId={"imageTag": "v1"}, maxResults=1000
+    )
+    assert answer["registryId"] == ecr.account and answer["repositoryName"] == repository
+    assert answer["imageId"] == {"imageTag": "v1", "imageDigest": image.digest}
+    # What cannot be scanned, or has no advisories yet, is never said to be without vulnerabilities.
+    assert answer["imageScanStatus"]["status"] != "COMPLETE"
+    assert "imageScanFindings" not in answer
+
+
+@succeeds
 def tag_resource(ecr):
     ecr.call("TagResource", resourceArn=ecr.arn(ecr.repository()), tags=[{"Key": "k", "Value": "v"}])
 
@@ -949,6 +981,8 @@ BY_REPOSITORY = {
     "StartLifecyclePolicyPreview": {"lifecyclePolicyText": KEEP_ONE_UNTAGGED},
     "GetLifecyclePolicyPreview": {},
     "DescribeImageReplicationStatus": {"imageId": {"imageTag": "v1"}},
+    "StartImageScan": {"imageId": {"imageTag": "v1"}},
+    "DescribeImageScanFindings": {"imageId": {"imageTag": "v1"}},
 }
 
 for name, parameters in BY_REPOSITORY.items():
@@ -1753,6 +1787,58 @@ for name in ["CreatePullThroughCacheRule", "UpdatePullThroughCacheRule"]:
             return with_secret(ecr, name, arn)
 
 
+def printed_id(digest="null", tag="null"):
+    return f"{{imageDigest:'{digest}', imageTag:'{tag}'}}"
+
+
+for name in ("StartImageScan", "DescribeImageScanFindings"):
+
+    @provokes(name, "ImageNotFoundException")
+    def absent_image_to_scan(ecr):
+        repository = ecr.repository()
+        text = f"The image with imageId {printed_id(tag='v1')} does not exist within the repository with name "
+        text += f"'{repository}' in the registry with id '{ecr.account}'"
+        return {"repositoryName": repository, "imageId": {"imageTag": "v1"}}, text
+
+    for id in (None, {}, {"imageDigest": "sha256"}, {"imageTag": ""}, {"imageTag": "a b"}, {"imageTag": "a" * 301}):
+
+        @provokes(name, INVALID)
+        def no_image_to_scan(ecr, id=id):
+            return {"repositoryName": "some/name", **({} if id is None else {"imageId": id})}
+
+
+@provokes("DescribeImageScanFindings", "ScanNotFoundException")
+def never_scanned(ecr):
+    repository = ecr.repository()
+    ecr.image(repository, "v1")
+    text = f"Image scan does not exist for the image with '{printed_id(tag='v1')}' in the repository with name "
+    text += f"'{repository}' in the registry with id '{ecr.account}'"
+    return {"repositoryName": repository, "imageId": {"imageTag": "v1"}}, text
+
+
+for parameters in ({"maxResults": 0}, {"maxResults": 1001}, {"nextToken": "?"}):
+
+    @provokes("DescribeImageScanFindings", INVALID)
+    def bad_page_of_findings(ecr, parameters=parameters):
+        return {"repositoryName": "some/name", "imageId": {"imageTag": "v1"}, **parameters}
+
+
+@provokes("StartImageScan", "UnsupportedImageTypeException", "The image is of a type that cannot be scanned")
+def artifact_to_scan(ecr):
+    repository = ecr.repository()
+    ecr.image(repository, "v1", artifactType="application/vnd.example")
+    return {"repositoryName": repository, "imageId": {"imageTag": "v1"}}
+
+
+@provokes("StartImageScan", "ImageArchivedException")
+def archived_image_to_scan(ecr):
+    repository = ecr.repository()
+    ecr.image(repository, "v1")
+    image = {"repositoryName": repository, "imageId": {"imageTag": "v1"}}
+    ecr.call("UpdateImageStorageClass", **image, targetStorageClass="ARCHIVE")
+    return image
+
+
 for rule in (
     scanning_rule("OFTEN", "a"),
     scanning_rule("SCAN_ON_PUSH", "A"),
@@ -1811,6 +1897,9 @@ def one_bad_repository_name(ecr):
 
 
 NOT_PROVOKED = {
+    ("StartImageScan", "ValidationException"): "test_scanning.py does, with enhanced scanning",
+    ("StartImageScan", "LimitExceededException"): "test_scanning.py does, with ECR's quota",
+    ("DescribeImageScanFindings", "ValidationException"): "a bad member is an invalid parameter",
     ("PutRegistryScanningConfiguration", "BlockedByOrganizationPolicyException"): "there are no organizations",
     ("GetRegistryScanningConfiguration", "InvalidParameterException"): "it has no parameters",
     ("GetRegistryScanningConfiguration", "ValidationException"): "it has no parameters",

@@ -33,6 +33,16 @@ pub fn parse_amz_date(text: &str) -> Option<i64> {
     (amz_date(ms) == text).then_some(ms)
 }
 
+/// A time or a day as feeds write them, `2026-11-21T01:35:02.5Z` or `2026-11-21`.
+pub fn parse_iso8601(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let time = text.parse::<Timestamp>().ok().or_else(|| {
+        let day: jiff::civil::Date = text.get(..10).filter(|_| text.len() == 10)?.parse().ok()?;
+        Some(day.to_zoned(TimeZone::UTC).ok()?.timestamp())
+    });
+    time.map(Timestamp::as_millisecond)
+}
+
 /// Reads a `Date` header (RFC 7231).
 pub fn parse_http_date(text: &str) -> Option<i64> {
     jiff::fmt::rfc2822::parse(text).ok().map(|time| time.timestamp().as_millisecond())
@@ -41,6 +51,22 @@ pub fn parse_http_date(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_as_feeds_write_them() {
+        for (text, ms) in [
+            ("2026-11-21", Some(1_795_219_200_000)),
+            ("2026-11-21T01:35:02Z", Some(1_795_224_902_000)),
+            (" 2026-11-21T01:35:02.5Z ", Some(1_795_224_902_500)),
+            ("2026-11-21T03:35:02+02:00", Some(1_795_224_902_000)),
+            ("2026-11-21T01:35:02", None),
+            ("2026-13-01", None),
+            ("21 November", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_iso8601(text), ms, "{text}");
+        }
+    }
 
     #[test]
     fn round_trip() {

@@ -14,6 +14,7 @@ pub mod context;
 pub mod fetch;
 pub mod fetch_advisories;
 pub mod followers;
+pub mod image_config;
 pub mod image_layers;
 pub mod layer_facts;
 pub mod platforms;
@@ -21,7 +22,9 @@ pub mod reading;
 pub mod report;
 pub mod scan;
 mod scan_end;
+pub mod scan_events;
 pub mod scan_image;
+pub mod scans;
 pub mod settings;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -177,6 +177,13 @@ impl Report {
         serde_json::from_slice(&json).map_err(|error| damaged(format!("is damaged: {error}")))
     }
 
+    /// How long what [`to_bytes`](Self::to_bytes) wrote is unpacked.
+    pub fn unpacked_bytes(bytes: &[u8]) -> u64 {
+        let packed = bytes.get(1..).unwrap_or_default();
+        // What does not say is none of ours, and is found to be damaged when it is read.
+        zstd::zstd_safe::get_frame_content_size(packed).ok().flatten().unwrap_or_default()
+    }
+
     /// How many findings there are of each severity.
     pub fn counts(&self) -> SeverityCounts {
         let mut counts = SeverityCounts::default();
@@ -264,6 +271,9 @@ mod tests {
     fn a_report_comes_back_as_it_was() {
         let bytes = report().to_bytes().expect("it can be written");
         assert_eq!(Report::from_bytes(&bytes).expect("it can be read"), report());
+        let json = serde_json::to_vec(&report()).expect("JSON");
+        assert_eq!(Report::unpacked_bytes(&bytes), json.len() as u64);
+        assert_eq!(Report::unpacked_bytes(&bytes[..1]), 0);
         for damaged in [&bytes[..bytes.len() - 1], &bytes[1..], &[], &[FORM], &[2, 1, 1]] {
             let error = Report::from_bytes(damaged).expect_err("it is damaged");
             assert_eq!(error.kind(), StoreErrorKind::Corrupt);

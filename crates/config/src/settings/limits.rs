@@ -68,6 +68,7 @@ impl QuotasConfig {
                 defaults.open_uploads_per_registry,
             )?,
             robot_tokens: read("robot_tokens", self.robot_tokens, defaults.robot_tokens)?,
+            one_scan_a_day: defaults.one_scan_a_day,
             iam: IamQuotas {
                 users: read("users", self.users, defaults.iam.users)?,
                 groups: read("groups", self.groups, defaults.iam.groups)?,

@@ -31,6 +31,7 @@ use registry::cache::mirror::MirrorSettings;
 use registry::cache::settings::{CacheSettings, DEFAULT_CHECK_HOURS};
 use registry::events::Events;
 use registry::events::config::EventsConfig;
+use registry::images::quotas::Quotas;
 use registry::images::restore::MAX_RESTORE_WINDOW_DAYS;
 use runtime::config_error::{ConfigError, no_duplicates, present};
 use runtime::data_folder::DataFolder;
@@ -350,6 +351,12 @@ impl Config {
         }
         ConfigError::all(wrong)?;
         Ok(SourceConfig { allow_private_networks: self.oidc.allow_private_networks, files })
+    }
+
+    /// The quotas in force: with ECR's rates also its quota of scans.
+    pub fn quotas_in_force(&self) -> Result<Quotas, ConfigError> {
+        let quotas = self.quotas.quotas()?;
+        Ok(Quotas { one_scan_a_day: self.rates.preset == RatesPreset::Ecr, ..quotas })
     }
 
     /// Where the pull through cache may go.

@@ -7,10 +7,12 @@ use oci::RepositoryPrefix;
 use registry::cache::credentials::CredentialsError;
 use registry::images::errors::RegistryError;
 use runtime::aws_error::IntoAwsError;
+use scanning::scans::ScanError;
 use store::error::StoreError;
 use store::tables::registry_id::RegistryId;
 use store::tables::repositories::RepositoryRef;
 
+use super::image_identifiers::ImageIdentifier;
 use api::registry_error::{invalid_parameter, registry_error};
 
 /// What an operation answers with instead of its output.
@@ -97,6 +99,14 @@ pub enum EcrError {
     UnableToListUpstreamImageReferrers(String),
     /// What only basic scanning has, in a registry with enhanced scanning.
     ScanningDisabled,
+    /// The image was never scanned.
+    ScanNotFound(ImageIdentifier, RepositoryRef),
+    /// The image cannot be scanned, as it is none that is run.
+    UnsupportedImageType,
+    /// The image was scanned within the last day.
+    ScanQuotaExceeded,
+    /// The image is archived.
+    ImageArchived(ImageIdentifier, RepositoryRef),
     /// The secret of a rule cannot be used.
     Credentials(CredentialsError),
     /// The caller may not do it to what the request turns out to be about; with the text that says so.
@@ -109,6 +119,22 @@ impl EcrError {
     /// An `InvalidParameterException`.
     pub fn parameter(member: impl Into<String>, constraint: impl Into<String>) -> Self {
         Self::InvalidParameter { member: member.into(), constraint: constraint.into() }
+    }
+
+    /// Of what keeps an image from being scanned, or its scan from being told of; with how the image was named.
+    pub fn of_scan(error: ScanError, id: &ImageIdentifier, repository: &RepositoryRef) -> Self {
+        let (id, repository) = (id.clone(), repository.clone());
+        match error {
+            ScanError::ImageNotFound => {
+                Self::DescribedImageNotFound { digest: id.image_digest, tag: id.image_tag, repository }
+            }
+            ScanError::Archived => Self::ImageArchived(id, repository),
+            ScanError::Unsupported => Self::UnsupportedImageType,
+            ScanError::Disabled => Self::ScanningDisabled,
+            ScanError::QuotaUsedUp => Self::ScanQuotaExceeded,
+            ScanError::NotScanned => Self::ScanNotFound(id, repository),
+            ScanError::Registry(error) => (*error).into(),
+        }
     }
 
     /// A `ValidationException`.
@@ -151,6 +177,12 @@ impl From<CredentialsError> for EcrError {
     }
 }
 
+/// An identifier as ECR's texts have it.
+fn printed(id: &ImageIdentifier) -> String {
+    let or_null = |text: &Option<String>| text.clone().unwrap_or_else(|| "null".to_owned());
+    format!("{{imageDigest:'{}', imageTag:'{}'}}", or_null(&id.image_digest), or_null(&id.image_tag))
+}
+
 impl IntoAwsError for EcrError {
     fn into_aws_error(self, request_id: uuid::Uuid) -> AwsError {
         match self {
@@ -168,9 +200,8 @@ impl IntoAwsError for EcrError {
             Self::DescribedImageNotFound { digest, tag, repository } => AwsError::new(
                 "ImageNotFoundException",
                 format!(
-                    "The image with imageId {{imageDigest:'{}', imageTag:'{}'}} does not exist within the repository with name '{}' in the registry with id '{}'",
-                    digest.as_deref().unwrap_or("null"),
-                    tag.as_deref().unwrap_or("null"),
+                    "The image with imageId {} does not exist within the repository with name '{}' in the registry with id '{}'",
+                    printed(&ImageIdentifier { image_digest: digest, image_tag: tag }),
                     repository.name,
                     repository.registry.account
                 ),
@@ -302,6 +333,31 @@ impl IntoAwsError for EcrError {
                 AwsError::new("UnableToListUpstreamImageReferrersException", text)
             }
             Self::ScanningDisabled => AwsError::new("ValidationException", "This feature is disabled"),
+            Self::ScanNotFound(id, repository) => AwsError::new(
+                "ScanNotFoundException",
+                format!(
+                    "Image scan does not exist for the image with '{}' in the repository with name '{}' in the registry with id '{}'",
+                    printed(&id),
+                    repository.name,
+                    repository.registry.account
+                ),
+            ),
+            Self::UnsupportedImageType => {
+                AwsError::new("UnsupportedImageTypeException", "The image is of a type that cannot be scanned")
+            }
+            Self::ScanQuotaExceeded => AwsError::new(
+                "LimitExceededException",
+                "The scan quota per image has been exceeded. Wait and try again.",
+            ),
+            Self::ImageArchived(id, repository) => AwsError::new(
+                "ImageArchivedException",
+                format!(
+                    "The image with imageId {} within the repository with name '{}' in the registry with id '{}' is archived. Restore it before scanning it.",
+                    printed(&id),
+                    repository.name,
+                    repository.registry.account
+                ),
+            ),
             Self::Credentials(error) => match error {
                 CredentialsError::NotFound(_) => AwsError::new("SecretNotFoundException", error.to_string()),
                 CredentialsError::NotAccessible(_) | CredentialsError::BoundElsewhere { .. } => {

@@ -3,6 +3,7 @@
 mod constraints;
 mod creation_templates;
 mod errors;
+mod findings;
 mod image_identifiers;
 mod pull_through_cache_rules;
 mod replication_backfill;
@@ -27,6 +28,7 @@ mod delete_repository_creation_template;
 mod delete_repository_policy;
 mod deregister_pull_time_update_exclusion;
 mod describe_image_replication_status;
+mod describe_image_scan_findings;
 mod describe_images;
 mod describe_pull_through_cache_rules;
 mod describe_registry;
@@ -57,6 +59,7 @@ mod put_registry_scanning_configuration;
 mod put_replication_configuration;
 mod register_pull_time_update_exclusion;
 mod set_repository_policy;
+mod start_image_scan;
 mod start_lifecycle_policy_preview;
 mod start_replication_backfill;
 mod stop_replication_backfill;
@@ -90,6 +93,7 @@ const OPERATIONS: &[Entry] = &[
     Entry::of::<delete_repository_policy::DeleteRepositoryPolicy>(),
     Entry::of::<deregister_pull_time_update_exclusion::DeregisterPullTimeUpdateExclusion>(),
     Entry::of::<describe_image_replication_status::DescribeImageReplicationStatus>(),
+    Entry::of::<describe_image_scan_findings::DescribeImageScanFindings>(),
     Entry::of::<describe_images::DescribeImages>(),
     Entry::of::<describe_pull_through_cache_rules::DescribePullThroughCacheRules>(),
     Entry::of::<describe_registry::DescribeRegistry>(),
@@ -120,6 +124,7 @@ const OPERATIONS: &[Entry] = &[
     Entry::of::<put_replication_configuration::PutReplicationConfiguration>(),
     Entry::of::<register_pull_time_update_exclusion::RegisterPullTimeUpdateExclusion>(),
     Entry::of::<set_repository_policy::SetRepositoryPolicy>(),
+    Entry::of::<start_image_scan::StartImageScan>(),
     Entry::of::<start_lifecycle_policy_preview::StartLifecyclePolicyPreview>(),
     Entry::of::<start_replication_backfill::StartReplicationBackfill>(),
     Entry::of::<stop_replication_backfill::StopReplicationBackfill>(),

@@ -89,21 +89,22 @@ pub fn image_ids(ids: Option<Vec<ImageId>>) -> Result<Vec<(ImageId, Selector)>, 
     if !(1..=MAX_IMAGES).contains(&ids.len()) {
         return Err(WharfError::validation("imageIds", format!("must have 1 to {MAX_IMAGES} images")));
     }
-    ids.into_iter().map(|id| selector(&id).map(|selector| (id, selector))).collect()
+    ids.into_iter().map(|id| selector("imageIds", &id).map(|selector| (id, selector))).collect()
 }
 
-fn selector(id: &ImageId) -> Result<Selector, WharfError> {
+/// The image that `member` names.
+pub fn selector(member: &str, id: &ImageId) -> Result<Selector, WharfError> {
     let digest = id.image_digest.as_deref().map(str::parse).transpose().map_err(|_| {
-        WharfError::validation("imageIds", "must have digests such as 'sha256:' and 64 lower-case hex digits")
+        WharfError::validation(member, "must have digests such as 'sha256:' and 64 lower-case hex digits")
     })?;
     let tag = id.image_tag.as_deref().map(str::parse).transpose();
     let tag =
-        tag.map_err(|_| WharfError::validation("imageIds", format!("must have tags that satisfy '{}'", Tag::PATTERN)))?;
+        tag.map_err(|_| WharfError::validation(member, format!("must have tags that satisfy '{}'", Tag::PATTERN)))?;
     match (tag, digest) {
         (Some(tag), Some(digest)) => Ok(Selector::Both(tag, digest)),
         (Some(tag), None) => Ok(Selector::Tag(tag)),
         (None, Some(digest)) => Ok(Selector::Digest(digest)),
-        (None, None) => Err(WharfError::validation("imageIds", "must have 'imageDigest', 'imageTag' or both in each")),
+        (None, None) => Err(WharfError::validation(member, "must have 'imageDigest', 'imageTag' or both in each")),
     }
 }
 

@@ -34,6 +34,12 @@ pub enum WharfError {
     PrincipalNotFound(String),
     /// No image has the name.
     ImageNotFound(String),
+    /// The image was never scanned.
+    ScanNotFound(String),
+    /// The image is archived.
+    ImageArchived(String),
+    /// The image cannot be scanned, as it is none that is run.
+    UnsupportedImageType(String),
     /// A policy does not allow it; with ECR's text.
     Denied(String),
     /// Images would be restored into a repository that is not there.
@@ -131,6 +137,17 @@ impl IntoAwsError for WharfError {
                 format!("'{arn}' is not the root, a user, a role or a role's session of this account"),
             ),
             Self::ImageNotFound(name) => AwsError::new("ImageNotFoundException", format!("There is no image {name}")),
+            Self::ScanNotFound(name) => AwsError::new(
+                "ScanNotFoundException",
+                format!("The image {name} was never scanned, or its scan has not found out anything yet"),
+            ),
+            Self::ImageArchived(name) => {
+                AwsError::new("ImageArchivedException", format!("The image {name} is archived: restore it first"))
+            }
+            Self::UnsupportedImageType(name) => AwsError::new(
+                "UnsupportedImageTypeException",
+                format!("{name} is not made of layers of files: there is nothing to scan in it"),
+            ),
             Self::Denied(text) => AwsError::new("AccessDeniedException", text),
             Self::NothingToRestoreInto(RepositoryRef { registry, name }) => AwsError::new(
                 "RepositoryNotFoundException",

@@ -1,6 +1,6 @@
 //! Wharf's own API, for what ECR lacks: robot tokens, why something is allowed or denied, deleted images, what must not
 //! be deleted, runs of lifecycle policies, background jobs, the garbage collection, checks of what is stored, events, how
-//! replications stand, and what one Wharf needs of another to replicate to it. One file per operation.
+//! replications stand, scans of images and what they found, and what one Wharf needs of another to replicate to it. One file per operation.
 
 mod arrival;
 mod collect_garbage;
@@ -8,6 +8,7 @@ mod constraints;
 mod create_token;
 mod delete_deletion_protection;
 mod describe_garbage_collection;
+mod describe_image_scan;
 mod describe_lifecycle_policies;
 mod describe_server;
 mod describe_storage_check;
@@ -15,11 +16,14 @@ mod dry_run;
 mod dry_run_lifecycle_policy;
 mod errors;
 mod explain_access;
+mod explain_image_finding;
 mod follow_events;
 mod get_restore_window;
 mod guards;
+mod image_scans;
 mod list_deleted_images;
 mod list_deletion_protections;
+mod list_image_scan_counts;
 mod list_jobs;
 mod list_nodes;
 mod list_replications;
@@ -40,6 +44,7 @@ mod revoke_token;
 mod root_keys;
 mod run_lifecycle_policy;
 mod shapes;
+mod start_image_scan;
 mod start_storage_check;
 mod test_events;
 
@@ -52,16 +57,19 @@ const OPERATIONS: &[Entry] = &[
     Entry::of::<create_token::CreateToken>(),
     Entry::of::<delete_deletion_protection::DeleteDeletionProtection>(),
     Entry::of::<describe_garbage_collection::DescribeGarbageCollection>(),
+    Entry::of::<describe_image_scan::DescribeImageScan>(),
     Entry::of::<describe_lifecycle_policies::DescribeLifecyclePolicies>(),
     Entry::of::<root_keys::DescribeRootKeys>(),
     Entry::of::<describe_server::DescribeServer>(),
     Entry::of::<describe_storage_check::DescribeStorageCheck>(),
     Entry::of::<dry_run_lifecycle_policy::DryRunLifecyclePolicy>(),
     Entry::of::<explain_access::ExplainAccess>(),
+    Entry::of::<explain_image_finding::ExplainImageFinding>(),
     Entry::of::<follow_events::FollowEvents>(),
     Entry::of::<get_restore_window::GetRestoreWindow>(),
     Entry::of::<list_deleted_images::ListDeletedImages>(),
     Entry::of::<list_deletion_protections::ListDeletionProtections>(),
+    Entry::of::<list_image_scan_counts::ListImageScanCounts>(),
     Entry::of::<list_jobs::ListJobs>(),
     Entry::of::<list_nodes::ListNodes>(),
     Entry::of::<list_replications::ListReplications>(),
@@ -81,6 +89,7 @@ const OPERATIONS: &[Entry] = &[
     Entry::of::<root_keys::RewrapRootKeys>(),
     Entry::of::<root_keys::RotateRootKey>(),
     Entry::of::<run_lifecycle_policy::RunLifecyclePolicy>(),
+    Entry::of::<start_image_scan::StartImageScan>(),
     Entry::of::<start_storage_check::StartStorageCheck>(),
     Entry::of::<test_events::TestEvents>(),
 ];

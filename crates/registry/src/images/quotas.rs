@@ -42,6 +42,8 @@ pub struct Quotas {
     pub open_uploads_per_registry: u64,
     /// Robot tokens of one account, in all of its registries; not a quota of ECR's. Every node holds all of them in memory.
     pub robot_tokens: u64,
+    /// Whether an image may be scanned once a day by hand: a quota of ECR's that is on with its rates.
+    pub one_scan_a_day: bool,
     /// Of accounts' identities.
     pub iam: IamQuotas,
 }
@@ -58,6 +60,7 @@ impl Default for Quotas {
             open_uploads: 10_000,
             open_uploads_per_registry: 20_000,
             robot_tokens: 1_000,
+            one_scan_a_day: false,
             iam: IamQuotas::default(),
         }
     }

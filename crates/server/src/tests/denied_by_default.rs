@@ -72,6 +72,8 @@ fn wharf_input() -> Value {
         "countRootImages": true,
         "repositoryName": "app",
         "imageIds": [{"imageTag": "v1"}],
+        "imageId": {"imageTag": "v1"},
+        "vulnerability": "CVE-2026-1",
         "repositories": ["*"],
         "actions": ["pull"],
         "principalArn": "arn:aws:iam::123456789012:root",

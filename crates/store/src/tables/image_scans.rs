@@ -84,6 +84,13 @@ pub struct ImageScan {
     pub counts: SeverityCounts,
 }
 
+impl ImageScan {
+    /// Whether it has ended with what it found.
+    pub const fn is_told(&self) -> bool {
+        self.ended_at_ms.is_some() && matches!(self.status, ScanStatus::Complete | ScanStatus::Active)
+    }
+}
+
 /// What came of a scan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndedScan<'a> {

@@ -7,13 +7,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ecr_services::ecr;
 use oci::Digest;
+use registry::images::encryption::{self, Use};
 use registry_services::admin_api;
+use scanning::report::Report;
+use scanning::scan_events;
 use serde_json::{Value, json};
-use store::tables::image_scans::{self, ImageScan};
+use store::tables::image_scans::{self, EndedScan, ImageScan, ScanStatus};
 use store::tables::scanning_configurations::ScanType;
 use store::tables::{images, jobs, repositories};
 
-use crate::tests::test_app::{ACCOUNT, TestApp, root_key};
+use crate::tests::test_app::{ACCOUNT, START_MS, TestApp, root_key};
 
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -98,7 +101,10 @@ impl Scanned {
 
     /// The manifest of an image whose content is this text, with its blobs pushed.
     pub async fn manifest(&self, repository: &str, content: &str, made: Made<'_>) -> String {
-        let config = json!({"architecture": "amd64", "os": "linux", "content": content}).to_string();
+        let config = json!({
+            "architecture": "amd64", "os": "linux", "history": [{"created_by": format!("COPY {content}")}],
+        });
+        let config = config.to_string();
         let (mut config, mut layer) =
             (self.blob(repository, config.as_bytes()).await, self.blob(repository, content.as_bytes()).await);
         config["mediaType"] = json!(made.config);
@@ -153,6 +159,48 @@ impl Scanned {
     /// The digests of a repository's images that a scan was asked for, in order.
     pub async fn asked(&self, repository: &str, scan_type: ScanType) -> Vec<String> {
         self.scans(repository, scan_type).await.into_iter().map(|(digest, _)| digest).collect()
+    }
+
+    /// Ends the scan of an image as if it had been done, with what it found; without a report it has failed.
+    pub async fn end(&self, repository: &str, digest: &str, scan_type: ScanType, report: Option<&Report>) {
+        let place = self.registry().repository(&repository.parse().expect("a name"));
+        let digest: Digest = digest.parse().expect("a digest");
+        let found = self.db.read(move |tx| {
+            let repository = repositories::find(tx, &place)?.expect("the repository");
+            let image = images::find(tx, repository.id, &digest)?.expect("the image");
+            let scan = image_scans::find(tx, image.id, scan_type)?.expect("a scan");
+            Ok::<_, store::error::StoreError>((repository, image, scan))
+        });
+        let (repository, image, scan) = found.await.expect("readable");
+        let sealed = match report {
+            None => None,
+            Some(report) => {
+                let encryption = encryption::require(&self.app, &repository, Use::Push).await.expect("a key");
+                let bytes = report.to_bytes().expect("writable");
+                Some(encryption.seal_document(&self.app, &bytes).expect("sealed"))
+            }
+        };
+        let counts = report.map(Report::counts).unwrap_or_default();
+        let status = match (report, scan_type) {
+            (None, _) => ScanStatus::Failed,
+            (Some(_), ScanType::Basic) => ScanStatus::Complete,
+            (Some(_), ScanType::Enhanced) => ScanStatus::Active,
+        };
+        let is_whole = report.is_none_or(|report| report.problems.is_empty());
+        let (now_ms, events) = (self.now_ms(), self.app.events.clone());
+        let written = self.db.write(move |tx| {
+            let ended = EndedScan {
+                status,
+                description: (status == ScanStatus::Failed).then_some("There are no advisories for Debian 12"),
+                source_updated_at_ms: Some(START_MS),
+                is_whole,
+                counts,
+                report: sealed.as_ref(),
+            };
+            assert!(image_scans::end(tx, (image.id, scan_type), scan.requested_at_ms, &ended, now_ms)?);
+            scan_events::scan_ended(tx, &events, (&repository, &image), scan_type, status, &counts, now_ms)
+        });
+        written.await.expect("stored");
     }
 
     /// The jobs that scan, by their keys.

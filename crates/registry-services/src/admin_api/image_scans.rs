@@ -1,0 +1,154 @@
+//! The shapes of images' scans that several operations share.
+
+use std::collections::BTreeMap;
+
+use api::protocols::operation::Call;
+use aws::Timestamp;
+use registry::images::pull::Selector;
+use scan::package::PackageKind;
+use scanning::report::{Report, ReportedPackage};
+use scanning::scan_events::by_name;
+use scanning::scans::ScanError;
+use serde::{Deserialize, Serialize};
+use store::tables::image_scans::{ImageScan, SeverityCounts};
+use store::tables::repositories::RepositoryRef;
+
+use super::constraints::{self, Check};
+use super::errors::WharfError;
+use super::shapes::ImageId;
+
+/// The members by which operations name one image.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageMembers {
+    registry_id: Option<String>,
+    repository_name: Option<String>,
+    image_id: Option<ImageId>,
+}
+
+/// The image that they name.
+#[derive(Clone)]
+pub struct NamedImage {
+    /// Its repository.
+    pub place: RepositoryRef,
+    /// As it was named.
+    pub id: ImageId,
+    /// The same.
+    pub selector: Selector,
+}
+
+impl ImageMembers {
+    /// The image that they name.
+    pub fn check(self, call: &Call<'_>) -> Result<NamedImage, WharfError> {
+        let place = constraints::repository(call, self.registry_id.as_deref(), self.repository_name.as_deref())?;
+        let id = Check::required("imageId", self.image_id)?;
+        let selector = constraints::selector("imageId", &id)?;
+        Ok(NamedImage { place, id, selector })
+    }
+}
+
+impl NamedImage {
+    /// As people name it: `app:v1`, `app@sha256:…`.
+    fn name(&self) -> String {
+        let mut name = self.place.name.to_string();
+        if let Some(tag) = &self.id.image_tag {
+            name.push(':');
+            name.push_str(tag);
+        }
+        if let Some(digest) = &self.id.image_digest {
+            name.push('@');
+            name.push_str(digest);
+        }
+        name
+    }
+
+    /// Why it is not scanned, or has no scan that could be read.
+    pub fn failed(&self, error: ScanError) -> WharfError {
+        match error {
+            ScanError::ImageNotFound => WharfError::ImageNotFound(self.name()),
+            ScanError::Archived => WharfError::ImageArchived(self.name()),
+            ScanError::Unsupported => WharfError::UnsupportedImageType(self.name()),
+            ScanError::NotScanned | ScanError::Disabled | ScanError::QuotaUsedUp => {
+                WharfError::ScanNotFound(self.name())
+            }
+            ScanError::Registry(error) => (*error).into(),
+        }
+    }
+}
+
+/// How far a scan is, without what it found.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScanSummary {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    cause: &'static str,
+    requested_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vulnerability_source_updated_at: Option<Timestamp>,
+    is_whole: bool,
+}
+
+impl From<&ImageScan> for ScanSummary {
+    fn from(scan: &ImageScan) -> Self {
+        Self {
+            status: scan.status.as_str(),
+            description: scan.description.clone(),
+            cause: scan.cause.as_str(),
+            requested_at: Timestamp::from_ms(scan.requested_at_ms),
+            started_at: scan.started_at_ms.map(Timestamp::from_ms),
+            ended_at: scan.ended_at_ms.map(Timestamp::from_ms),
+            vulnerability_source_updated_at: scan.source_updated_at_ms.map(Timestamp::from_ms),
+            is_whole: scan.is_whole,
+        }
+    }
+}
+
+/// The counts of the severities that there are findings of.
+pub fn present_counts<'a>(counts: impl IntoIterator<Item = &'a SeverityCounts>) -> BTreeMap<&'static str, i64> {
+    let mut present = BTreeMap::new();
+    for (severity, count) in counts.into_iter().flat_map(by_name) {
+        if count > 0 {
+            *present.entry(severity).or_default() += count;
+        }
+    }
+    present
+}
+
+/// A package of an image, and where it is.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImagePackage {
+    kind: PackageKind,
+    name: String,
+    version: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    arch: String,
+    paths: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layer_digest: Option<String>,
+}
+
+impl ImagePackage {
+    /// Of a report.
+    pub fn new(report: &Report, reported: &ReportedPackage) -> Self {
+        let path = |place: &scanning::report::Place| match &place.within {
+            Some(within) => format!("{}/{within}", place.path),
+            None => place.path.clone(),
+        };
+        let package = &reported.package;
+        Self {
+            kind: package.kind,
+            name: package.name.clone(),
+            version: package.version.clone(),
+            arch: package.arch.clone(),
+            paths: reported.places.iter().map(path).collect(),
+            layer_digest: report.layers.get(reported.layer).cloned(),
+        }
+    }
+}
