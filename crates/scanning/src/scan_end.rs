@@ -14,6 +14,7 @@ use store::tables::scanning_configurations::ScanType;
 
 use crate::context::Scanning;
 use crate::report::Report;
+use crate::scan_events;
 
 /// The image whose scan is to go on.
 pub(crate) struct Subject {
@@ -85,6 +86,7 @@ impl Subject {
             }
         };
         let (now_ms, requested_at_ms) = (app.now_ms(), self.scan.requested_at_ms);
+        let (sink, repository, image) = (Arc::clone(&app.events), self.repository.clone(), self.image.clone());
         let has_ended = app
             .db
             .write(move |tx| {
@@ -96,7 +98,11 @@ impl Subject {
                     counts,
                     report: sealed.as_ref(),
                 };
-                image_scans::end(tx, key, requested_at_ms, &ended, now_ms)
+                let has_ended = image_scans::end(tx, key, requested_at_ms, &ended, now_ms)?;
+                if has_ended {
+                    scan_events::scan_ended(tx, &sink, (&repository, &image), key.1, status, &counts, now_ms)?;
+                }
+                Ok(has_ended)
             })
             .await
             .map_err(|error: StoreError| error)?;

@@ -1,14 +1,18 @@
 //! ExplainImageFinding: why an image is said to have a vulnerability: the records that were looked at, and where the package comes
 //! from.
 
+use std::collections::BTreeMap;
+
 use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
+use registry::Registry;
 use scan::matching::Evidence;
-use scanning::image_config;
 use scanning::report::Report;
 use scanning::scans::{self, PlatformScan, ScanError};
+use scanning::{advisory_index, image_config};
 use serde::{Deserialize, Serialize};
+use store::error::StoreError;
 
 use super::constraints::Check;
 use super::errors::WharfError;
@@ -69,25 +73,38 @@ impl From<&Evidence> for ShownEvidence {
     }
 }
 
-/// What was said of a package.
-struct Said<'a> {
-    package: usize,
-    fixed_in: Option<&'a str>,
-    evidence: &'a [Evidence],
+/// What is said of a package.
+#[derive(Default)]
+struct Said {
+    is_found: bool,
+    fixed_in: Option<String>,
+    evidence: Vec<Evidence>,
 }
 
-/// What a report says of a vulnerability, by any of its names.
-fn said_of<'a>(report: &'a Report, vulnerability: &str) -> Vec<Said<'a>> {
+/// What is said of a vulnerability, by any of its names, in the packages of a report: by the report, and by the advisories that
+/// are in force now, which also say why a package does not have it.
+async fn said_of(app: &Registry, report: &Report, vulnerability: &str) -> Result<BTreeMap<usize, Said>, StoreError> {
     let is_meant = |name: &str| name.eq_ignore_ascii_case(vulnerability);
     let meant = report
         .findings
         .iter()
         .filter(|finding| is_meant(&finding.vulnerability) || finding.aliases.iter().any(|alias| is_meant(alias)));
-    let said = meant.flat_map(|finding| {
-        let (fixed_in, evidence) = (finding.fixed_in.as_deref(), finding.evidence.as_slice());
-        finding.packages.iter().map(move |package| Said { package: *package, fixed_in, evidence })
-    });
-    said.collect()
+    let mut said: BTreeMap<usize, Said> = BTreeMap::new();
+    for finding in meant {
+        for package in &finding.packages {
+            let said = said.entry(*package).or_default();
+            said.is_found = true;
+            said.fixed_in.clone_from(&finding.fixed_in);
+            said.evidence.extend_from_slice(&finding.evidence);
+        }
+    }
+    for (package, evidence) in advisory_index::explain(app, report, vulnerability).await? {
+        let said = said.entry(package).or_default();
+        if !said.evidence.contains(&evidence) {
+            said.evidence.push(evidence);
+        }
+    }
+    Ok(said)
 }
 
 impl Operation for ExplainImageFinding {
@@ -103,7 +120,9 @@ impl Operation for ExplainImageFinding {
         let named = input.image.check(call)?;
         let vulnerability = Check::required("vulnerability", input.vulnerability)?;
         Check::length("vulnerability", &vulnerability, 1, 128)?;
-        Ok((named, vulnerability))
+        // Advisories spell it so.
+        let is_cve = vulnerability.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("CVE-"));
+        Ok((named, if is_cve { vulnerability.to_uppercase() } else { vulnerability }))
     }
 
     fn needs(_: &Call<'_>, (NamedImage { place, .. }, _): &Self::Checked) -> Vec<Need> {
@@ -120,18 +139,18 @@ impl Operation for ExplainImageFinding {
         let mut packages = Vec::new();
         for PlatformScan { image, report, .. } in &found.platforms {
             let Some(report) = report else { continue };
-            let said = said_of(report, &vulnerability);
+            let said = said_of(call.app, report, &vulnerability).await?;
             if said.is_empty() {
                 continue;
             }
             let config = image_config::find(call.app, &named.place, image).await?.unwrap_or_default();
-            for Said { package, fixed_in, evidence } in said {
+            for (package, Said { is_found, fixed_in, evidence }) in said {
                 let Some(reported) = report.packages.get(package) else { continue };
                 packages.push(ExplainedPackage {
                     image_digest: image.digest.to_string(),
                     package: ImagePackage::new(report, reported),
-                    is_found: true,
-                    fixed_in: fixed_in.map(str::to_owned),
+                    is_found,
+                    fixed_in,
                     layer_created_by: config.line_of_layer(reported.layer).map(str::to_owned),
                     evidence: evidence.iter().map(Into::into).collect(),
                 });

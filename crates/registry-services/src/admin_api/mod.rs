@@ -23,6 +23,7 @@ mod guards;
 mod image_scans;
 mod list_deleted_images;
 mod list_deletion_protections;
+mod list_image_packages;
 mod list_image_scan_counts;
 mod list_jobs;
 mod list_nodes;
@@ -69,6 +70,7 @@ const OPERATIONS: &[Entry] = &[
     Entry::of::<get_restore_window::GetRestoreWindow>(),
     Entry::of::<list_deleted_images::ListDeletedImages>(),
     Entry::of::<list_deletion_protections::ListDeletionProtections>(),
+    Entry::of::<list_image_packages::ListImagePackages>(),
     Entry::of::<list_image_scan_counts::ListImageScanCounts>(),
     Entry::of::<list_jobs::ListJobs>(),
     Entry::of::<list_nodes::ListNodes>(),
