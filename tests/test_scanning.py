@@ -4,7 +4,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from harness.api_push import push_image, push_index
-from harness.aws_api import WHARF_TARGET, AwsApi
+from harness.aws_api import AwsApi
 from harness.images import image, index
 from harness.terraform import Terraform
 
@@ -90,7 +90,7 @@ def test_wharfs_own_operations(fresh_wharf):
     push_index(ecr, "app", made, "v1")
 
     def call(operation, **parameters):
-        return api.call(f"{WHARF_TARGET}.{operation}", {"repositoryName": "app", **parameters}, "wharf")
+        return api.wharf(operation, {"repositoryName": "app", **parameters})
 
     def own(operation, **parameters):
         answer = call(operation, **parameters)

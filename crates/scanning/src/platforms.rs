@@ -5,7 +5,9 @@ use std::collections::HashSet;
 
 use store::db::Tx;
 use store::error::StoreError;
+use store::tables::image_scans;
 use store::tables::images::{self, Image};
+use store::tables::scanning_configurations::ScanType;
 
 /// The manifests of images.
 const MANIFESTS: [&str; 2] =
@@ -29,10 +31,21 @@ pub fn is_scannable(tx: &mut dyn Tx, repository_id: i64, image: &Image) -> Resul
         return Ok(false);
     }
     let media_types = images::blob_media_types(tx, repository_id, image.id)?;
-    Ok(media_types.iter().any(|media_type| {
+    let has_layers = media_types.iter().any(|media_type| {
         let media_type = media_type.to_ascii_lowercase();
         LAYERS.iter().any(|layer| media_type.starts_with(layer))
-    }))
+    });
+    // Blobs have the media types that the last image gave them: another must not take this one's findings away.
+    Ok(has_layers || was_scanned(tx, image.id)?)
+}
+
+fn was_scanned(tx: &mut dyn Tx, image_id: i64) -> Result<bool, StoreError> {
+    for scan_type in ScanType::ALL {
+        if image_scans::find(tx, image_id, scan_type)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The images that are scanned for one: itself, or those that it names if it is an index, in the order of their digests.

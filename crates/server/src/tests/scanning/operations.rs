@@ -167,6 +167,19 @@ async fn an_index_is_scanned_by_its_images() {
 }
 
 #[tokio::test]
+async fn another_image_of_the_same_blobs_takes_no_findings_away() {
+    let test = Scanned::new(true).await;
+    let digest = test.push("app", "one", Some("v1"), IMAGE).await;
+    test.end("app", &digest, ScanType::Basic, Some(&super::findings::report())).await;
+    let attestation = Made { layer: "application/vnd.in-toto+json", ..IMAGE };
+    assert_ne!(test.push("app", "one", Some("v2"), attestation).await, digest);
+    let described = test.call("DescribeImageScanFindings", by_tag("v1")).await;
+    assert_eq!(described["imageScanFindings"]["findingSeverityCounts"]["CRITICAL"], 1);
+    test.call("StartImageScan", by_tag("v1")).await;
+    assert!(refused(&test, "StartImageScan", by_tag("v2")).await.starts_with("UnsupportedImageTypeException"));
+}
+
+#[tokio::test]
 async fn the_other_type_of_scanning_has_results_of_its_own() {
     let test = Scanned::new(true).await;
     let digest = test.push("app", "one", Some("v1"), IMAGE).await;
