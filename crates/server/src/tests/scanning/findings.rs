@@ -196,14 +196,13 @@ async fn an_image_that_was_not_read_whole_is_said_to_be_so() {
     ] {
         let (test, _) = scanned(scan_type, &partly).await;
         let described = test.call("DescribeImageScanFindings", by_tag()).await;
-        let text = described["imageScanStatus"]["description"].as_str().expect("a description");
-        assert!(text.starts_with(begins) && text.contains("could not be analysed"), "{text}");
+        let says = described["imageScanStatus"]["description"].as_str().expect("a description");
+        assert!(says.starts_with(begins) && says.contains("could not be analysed"), "{says}");
         assert_eq!(described["imageScanFindings"]["findingSeverityCounts"], json!({}));
         let own = test.call("DescribeImageScan", by_tag()).await;
         let platform = &own["platforms"][0];
         assert_eq!(platform["scan"]["isWhole"], json!(false));
-        let problems = json!([{"layerDigest": null, "path": "a.jar", "reason": "it is nested too deep"}]);
-        assert_eq!(platform["found"]["problems"][0]["reason"], problems[0]["reason"]);
+        assert_eq!(platform["found"]["problems"][0]["reason"], "it is nested too deep");
     }
 }
 
