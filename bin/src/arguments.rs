@@ -100,6 +100,7 @@ fn lists(path: &[&Command], noun: &Command, command: &Command) -> Option<String>
             return Some("`wharf user list` shows the users, `wharf key list --user NAME` their keys".to_owned());
         }
         ["unprotect"] => return Some("`wharf protect --list` lists what is protected".to_owned()),
+        ["advisories", ..] => return Some("`wharf advisories sources` lists the feeds".to_owned()),
         ["access", ..] => return Some("`wharf user list` and `wharf role list` show who there is".to_owned()),
         _ => {}
     }
@@ -146,6 +147,7 @@ mod tests {
             ("key create", &["`wharf user list` shows"]),
             ("group delete --force", &["`wharf group list`"]),
             ("access explain", &["`wharf user list`"]),
+            ("advisories import debian", &["`wharf advisories sources` lists"]),
         ] {
             let told = told(line);
             assert!(parts.iter().all(|part| told.contains(part)), "{line}: {told}");

@@ -288,6 +288,7 @@ actions! {
         WharfCollectGarbage = "CollectGarbage",
         WharfCreateToken = "CreateToken",
         WharfDeleteDeletionProtection = "DeleteDeletionProtection",
+        WharfDescribeAdvisories = "DescribeAdvisories",
         WharfDescribeGarbageCollection = "DescribeGarbageCollection",
         WharfDescribeLifecyclePolicies = "DescribeLifecyclePolicies",
         WharfDescribeRootKeys = "DescribeRootKeys",
@@ -296,6 +297,7 @@ actions! {
         WharfExplainAccess = "ExplainAccess",
         WharfFollowEvents = "FollowEvents",
         WharfGetRestoreWindow = "GetRestoreWindow",
+        WharfImportAdvisories = "ImportAdvisories",
         WharfListDeletedImages = "ListDeletedImages",
         WharfListDeletionProtections = "ListDeletionProtections",
         WharfListJobs = "ListJobs",
@@ -317,6 +319,7 @@ actions! {
         WharfRunLifecyclePolicy = "RunLifecyclePolicy",
         WharfStartStorageCheck = "StartStorageCheck",
         WharfTestEvents = "TestEvents",
+        WharfUpdateAdvisories = "UpdateAdvisories",
     }
 }
 

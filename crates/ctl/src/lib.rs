@@ -3,6 +3,7 @@
 
 mod access;
 mod access_key;
+mod advisories;
 mod audit;
 mod bytes;
 mod client;
@@ -107,6 +108,8 @@ pub enum Command {
     Unprotect(Verb<protect::UnprotectArgs>),
     /// Who did what.
     Audit(Noun<audit::Command>),
+    /// Advisories, which tell of vulnerabilities: how old they are, and where they come from.
+    Advisories(Noun<advisories::Command>),
     /// Background jobs of the server: those that wait, and those that were given up.
     Jobs(Noun<jobs::Command>),
     /// The keys that encrypt what the server stores.
@@ -181,6 +184,7 @@ impl Command {
             Self::Protect(verb) => &verb.options,
             Self::Unprotect(verb) => &verb.options,
             Self::Audit(noun) => &noun.options,
+            Self::Advisories(noun) => &noun.options,
             Self::Jobs(noun) => &noun.options,
             Self::ServiceKey(noun) => &noun.options,
             Self::Events(noun) => &noun.options,
@@ -222,6 +226,7 @@ impl Command {
             Self::Policy(noun) => noun.command.run(&mut session).await?,
             Self::Token(noun) => noun.command.run(&mut session).await?,
             Self::Replication(noun) => noun.command.run(&mut session).await?,
+            Self::Advisories(noun) => return noun.command.run(&mut session).await,
             Self::Jobs(noun) => noun.command.run(&mut session).await?,
             Self::ServiceKey(noun) => noun.command.run(&mut session).await?,
             Self::Events(noun) => return noun.command.run(&mut session).await,

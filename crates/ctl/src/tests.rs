@@ -1,5 +1,6 @@
 //! Whole commands against a small server in this process, which checks every signature and plays answers back.
 
+mod advisories;
 mod images;
 mod providers;
 mod replication_backfill;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use access::Access;
 
+use crate::advisory_settings::AdvisorySettings;
 use crate::cache::Cache;
 use crate::events::Events;
 use crate::images::followers::Followers;
@@ -21,6 +22,8 @@ pub struct Registry {
     pub access: Arc<Access>,
     /// How much of everything a registry may have.
     pub quotas: Quotas,
+    /// Where advisories come from.
+    pub advisories: AdvisorySettings,
     /// Keeps two requests from writing one upload.
     pub upload_locks: UploadLocks,
     /// What pulls read of the database, and still holds.

@@ -5,6 +5,7 @@
 
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
+pub mod advisory_settings;
 pub mod cache;
 pub mod context;
 pub mod events;

@@ -7,6 +7,7 @@ pub use access::testing::*;
 use access::web_identity::SourceConfig;
 
 use crate::Registry;
+use crate::advisory_settings::AdvisorySettings;
 use crate::cache::Cache;
 use crate::cache::mirror::MirrorSettings;
 use crate::cache::settings::CacheSettings;
@@ -52,6 +53,8 @@ impl TestRegistry {
         let app = Arc::new(Registry {
             access: Arc::clone(&on.access),
             quotas: Quotas::default(),
+            // Tests fetch nothing.
+            advisories: AdvisorySettings { is_offline: true, ..AdvisorySettings::default() },
             upload_locks: UploadLocks::default(),
             read_caches: ReadCaches::default(),
             shared_manifests: SharedManifests::default(),

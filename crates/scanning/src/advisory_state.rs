@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use registry::advisory_settings::AdvisorySettings;
 use scan::ecosystem::Ecosystem;
 use scan::feeds::catalog::{self, Feed, FeedFile};
 use store::db::Tx;
@@ -9,7 +10,6 @@ use store::error::StoreError;
 use store::tables::advisory_feeds::{self, WantedFeed};
 
 use crate::report::UsedFeed;
-use crate::settings::ScanningSettings;
 
 /// What an image has packages of: an ecosystem, and its release where it has some.
 pub type Places = BTreeSet<(Ecosystem, String)>;
@@ -38,6 +38,32 @@ pub fn files(feeds: &[Feed]) -> impl Iterator<Item = (String, &Feed, &FeedFile)>
         .flat_map(|feed| feed.files.iter().map(move |file| (file_name(feed, file), feed, file)))
 }
 
+/// What a name means that somebody gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// These files: those of the feed of that name, or the one that has it.
+    Files(Vec<String>),
+    /// A feed that is switched off.
+    Off,
+    /// Nothing.
+    Nothing,
+}
+
+/// What a name of a feed, or of one of its files, means.
+pub fn named(feeds: &[Feed], name: &str) -> Named {
+    let feed = name.split('/').next().unwrap_or_default();
+    let Some(feed) = feeds.iter().find(|known| known.name == feed) else { return Named::Nothing };
+    let mut files: Vec<String> = feed.files.iter().map(|file| file_name(feed, file)).collect();
+    if feed.name != name {
+        files.retain(|file| file == name);
+    }
+    match (files.is_empty(), feed.is_on) {
+        (true, _) => Named::Nothing,
+        (false, false) => Named::Off,
+        (false, true) => Named::Files(files),
+    }
+}
+
 /// A place as people know it.
 fn shown((ecosystem, release): &(Ecosystem, String)) -> String {
     let name = ecosystem.name();
@@ -47,26 +73,19 @@ fn shown((ecosystem, release): &(Ecosystem, String)) -> String {
 /// Which advisories there are for these places, and what is known of vulnerabilities whoever has them.
 pub fn find(
     tx: &mut dyn Tx,
-    settings: &ScanningSettings,
-    feeds: &[Feed],
+    settings: &AdvisorySettings,
     places: &Places,
     now_ms: i64,
 ) -> Result<AdvisoryState, StoreError> {
     let stored = advisory_feeds::list(tx)?;
-    Ok(decide(settings, feeds, places, &stored, now_ms))
+    Ok(decide(settings, places, &stored, now_ms))
 }
 
-fn decide(
-    settings: &ScanningSettings,
-    feeds: &[Feed],
-    places: &Places,
-    stored: &[WantedFeed],
-    now_ms: i64,
-) -> AdvisoryState {
+fn decide(settings: &AdvisorySettings, places: &Places, stored: &[WantedFeed], now_ms: i64) -> AdvisoryState {
     let row = |name: &str| stored.iter().find(|row| row.name == name);
     let (mut used, mut coming) = (Vec::new(), BTreeSet::new());
     for place in places {
-        for (feed, file) in catalog::needed(feeds, place.0, &place.1) {
+        for (feed, file) in catalog::needed(&settings.feeds, place.0, &place.1) {
             let name = file_name(feed, file);
             match state_of(settings, row(&name), now_ms) {
                 Of::Current(feed) => used.push(feed),
@@ -78,7 +97,7 @@ fn decide(
         }
     }
     // What is known of vulnerabilities is waited for, and done without where it does not come.
-    for (name, ..) in files(feeds).filter(|(_, feed, _)| feed.covers.is_empty()) {
+    for (name, ..) in files(&settings.feeds).filter(|(_, feed, _)| feed.covers.is_empty()) {
         match state_of(settings, row(&name), now_ms) {
             Of::Current(feed) => used.push(feed),
             Of::Coming => drop(coming.insert(name)),
@@ -101,7 +120,7 @@ enum Of {
     Missing(String),
 }
 
-fn state_of(settings: &ScanningSettings, row: Option<&WantedFeed>, now_ms: i64) -> Of {
+fn state_of(settings: &AdvisorySettings, row: Option<&WantedFeed>, now_ms: i64) -> Of {
     let in_force = row.filter(|row| row.revision > 0);
     let Some((row, checked_at_ms)) = in_force.and_then(|row| Some((row, row.checked_at_ms?))) else {
         return match row.and_then(|row| row.failure.as_ref()) {
@@ -148,27 +167,47 @@ mod tests {
     }
 
     /// Debian's tracker and the ratings of the CVE list, and nothing else.
-    fn feeds() -> Vec<Feed> {
-        let mut feeds = catalog::built_in();
-        feeds.retain(|feed| feed.name == "debian" || feed.name == "kev");
-        assert_eq!(feeds.len(), 2);
-        feeds
+    fn settings() -> AdvisorySettings {
+        let mut settings = AdvisorySettings::default();
+        settings.feeds.retain(|feed| feed.name == "debian" || feed.name == "kev");
+        assert_eq!(settings.feeds.len(), 2);
+        settings
     }
 
-    fn decided(settings: &ScanningSettings, stored: &[WantedFeed]) -> AdvisoryState {
+    fn decided(settings: &AdvisorySettings, stored: &[WantedFeed]) -> AdvisoryState {
         let places = Places::from([(Ecosystem::Debian, "12".to_owned())]);
-        decide(settings, &feeds(), &places, stored, 20 * DAY_MS)
+        decide(settings, &places, stored, 20 * DAY_MS)
+    }
+
+    #[test]
+    fn names_mean_feeds_and_files() {
+        let mut feeds = catalog::built_in();
+        let of = |feeds: &[Feed], name: &str| match named(feeds, name) {
+            Named::Files(files) => files.len(),
+            Named::Off => 1_000,
+            Named::Nothing => 0,
+        };
+        assert_eq!(named(&feeds, "alpine/v3.20/main"), Named::Files(vec!["alpine/v3.20/main".to_owned()]));
+        assert_eq!(named(&feeds, "debian"), Named::Files(vec!["debian".to_owned()]));
+        assert!(of(&feeds, "alpine") > 20);
+        for name in ["", "/", "alpine/", "alpine/v3.20", "debian/x", "Debian", "nobody"] {
+            assert_eq!(of(&feeds, name), 0, "{name}");
+        }
+        for feed in &mut feeds {
+            feed.is_on = feed.name != "alpine";
+        }
+        assert_eq!((of(&feeds, "alpine"), of(&feeds, "alpine/v3.20/main"), of(&feeds, "alpine/x")), (1_000, 1_000, 0));
     }
 
     #[test]
     fn no_data_is_never_current() {
-        let online = ScanningSettings::default();
-        let offline = ScanningSettings { is_offline: true, ..ScanningSettings::default() };
+        let online = settings();
+        let offline = AdvisorySettings { is_offline: true, ..settings() };
         let debian = |revision, checked, failure| row("debian", revision, checked, failure);
         let kev = row("kev", 1, Some(19 * DAY_MS), None);
         let coming = |rows: &[WantedFeed]| matches!(decided(&online, rows), AdvisoryState::Coming(_));
         assert!(coming(&[]) && coming(&[debian(0, None, None), kev.clone()]));
-        let missing = |settings: &ScanningSettings, rows: &[WantedFeed], why: &str| match decided(settings, rows) {
+        let missing = |settings: &AdvisorySettings, rows: &[WantedFeed], why: &str| match decided(settings, rows) {
             AdvisoryState::Missing(text) => {
                 assert!(text.starts_with("There are no advisories for Debian 12: "), "{text}");
                 assert!(text.contains(why), "{text}");

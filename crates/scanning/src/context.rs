@@ -4,21 +4,15 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use registry::Registry;
-use scan::feeds::catalog::Feed;
 
 use crate::fetch::Fetcher;
 use crate::reading::LayerReader;
-use crate::settings::ScanningSettings;
 
 /// A node's scanning.
 pub struct Scanning {
-    /// The registry whose images are scanned.
+    /// The registry whose images are scanned, with what is said of advisories.
     pub registry: Arc<Registry>,
-    /// How.
-    pub settings: ScanningSettings,
-    /// The feeds of advisories that there are.
-    pub feeds: Vec<Feed>,
-    /// What fetches them.
+    /// What fetches the files of feeds.
     pub fetcher: Fetcher,
     /// What reads layers.
     pub reader: LayerReader,

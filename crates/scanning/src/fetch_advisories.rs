@@ -1,5 +1,6 @@
 //! Fetches a file of a feed in the background, and puts it in force if it is another one than before.
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,14 +20,17 @@ use crate::advisory_state::files;
 use crate::advisory_update::{self, FileNotes, OpenFile, Refused, Updated};
 use crate::context::Scanning;
 use crate::fetch::{FetchError, Fetched, Known, Outcome, Wanted};
+use crate::import_advisories::is_asked_for;
 use crate::update_advisories::{UpdateAdvisories, let_go_on};
 
 /// A feed of a gigabyte comes in that time at 600 KiB a second; what has come is kept.
 const DEADLINE: Duration = Duration::from_secs(30 * 60);
+/// How long an import of the same file is waited for before the next look.
+const LOOK_AGAIN_MS: i64 = 1_000;
 
 /// What is stored of a file, to tell whether there is a newer one.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Notes {
+pub(crate) struct Notes {
     /// The version of the forms in which its records are stored: with another one it is imported anew.
     #[serde(default)]
     version: u8,
@@ -41,7 +45,8 @@ impl Notes {
         notes.known.filter(|_| notes.version == VERSION && wanted.revision > 0)
     }
 
-    fn text(known: &Known) -> Result<String, JobError> {
+    /// Of a file that is known so, for storage.
+    pub(crate) fn text(known: &Known) -> Result<String, JobError> {
         let notes = Self { version: VERSION, known: Some(known.clone()) };
         serde_json::to_string(&notes).map_err(|error| JobError::Hopeless(error.to_string()))
     }
@@ -55,10 +60,16 @@ impl Handle<Scanning> for UpdateAdvisories {
 
     async fn run(self, app: Arc<Scanning>, attempt: Attempt) -> Result<(), JobError> {
         let name = self.file;
-        let Some((_, feed, file)) = files(&app.feeds).find(|(known, ..)| *known == name) else { return Ok(()) };
+        let Some((_, feed, file)) = files(&app.advisories.feeds).find(|(known, ..)| *known == name) else {
+            return Ok(());
+        };
         let asked = name.clone();
-        let wanted = app.db.read(move |tx| advisory_feeds::find(tx, &asked)).await?;
-        let Some(wanted) = wanted.filter(|_| !app.settings.is_offline) else { return Ok(()) };
+        let found = app.db.read(move |tx| Ok((advisory_feeds::find(tx, &asked)?, is_asked_for(tx, &asked)?)));
+        let (wanted, is_imported) = found.await.map_err(|error: StoreError| JobError::from(error))?;
+        let Some(wanted) = wanted.filter(|_| !app.advisories.is_offline) else { return Ok(()) };
+        if is_imported {
+            return Err(JobError::TooEarly { until_ms: app.now_ms() + LOOK_AGAIN_MS });
+        }
         match update(&app, &name, (feed, file), &wanted).await {
             Ok(()) => Ok(()),
             Err(Failed::Storage(error)) => Err(error),
@@ -158,20 +169,34 @@ async fn update(
                 updated.ended,
                 updated.broken
             );
-            let now_ms = app.now_ms();
-            let is_first = wanted.revision == 0;
-            app.db
-                .write(move |tx| {
-                    if is_first {
-                        image_scans::request_failed(tx, now_ms)?;
-                    }
-                    let_go_on(tx, now_ms)
-                })
-                .await
-                .map_err(|error: StoreError| Failed::from(error))?;
-            app.wake_jobs.wake();
-            Ok(())
+            Ok(note_in_force(app, updated.revision).await?)
         }
+    }
+}
+
+/// Lets scans go on that have waited for a file which is in force as of now.
+pub(crate) async fn note_in_force(app: &Scanning, revision: i64) -> Result<(), StoreError> {
+    let now_ms = app.now_ms();
+    let noted = app.db.write(move |tx| {
+        // Who was told that there is nothing is told otherwise.
+        if revision == 1 {
+            image_scans::request_failed(tx, now_ms)?;
+        }
+        let_go_on(tx, now_ms)
+    });
+    noted.await?;
+    app.wake_jobs.wake();
+    Ok(())
+}
+
+/// An empty file for what is unpacked on the way, where that is needed.
+pub(crate) fn scratch(app: &Scanning, feed: &Feed) -> Result<Option<File>, StoreError> {
+    match feed.packaging {
+        Packaging::ZipInZip => {
+            let made = runtime::files::temporary(&app.spool_folder);
+            made.map(Some).map_err(|error| StoreError::io("a file for what is unpacked cannot be opened", error))
+        }
+        Packaging::File(_) | Packaging::Tar(_) | Packaging::Zip => Ok(None),
     }
 }
 
@@ -187,13 +212,7 @@ async fn place(app: &Scanning, name: &str) -> Result<PathBuf, Failed> {
 
 async fn import(app: &Scanning, name: &str, which: (&Feed, &FeedFile), fetched: &Fetched) -> Result<Updated, Failed> {
     let input = runtime::files::open(&fetched.path).map_err(|error| disk("what was fetched", error))?;
-    let scratch = match which.0.packaging {
-        Packaging::ZipInZip => {
-            let made = runtime::files::temporary(&app.spool_folder);
-            Some(made.map_err(|error| disk("a file for what is unpacked", error))?)
-        }
-        Packaging::File(_) | Packaging::Tar(_) | Packaging::Zip => None,
-    };
+    let scratch = scratch(app, which.0)?;
     let notes = FileNotes {
         files: Notes::text(&fetched.known)?,
         source_updated_at_ms: fetched.known.last_modified.as_deref().and_then(http_date_ms),

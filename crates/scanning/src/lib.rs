@@ -5,6 +5,7 @@
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 pub mod advisory_index;
+pub mod advisory_overview;
 pub mod advisory_state;
 pub mod advisory_update;
 pub mod analyse_layer;
@@ -16,6 +17,8 @@ pub mod fetch_advisories;
 pub mod followers;
 pub mod image_config;
 pub mod image_layers;
+pub mod import_advisories;
+pub mod import_file;
 pub mod layer_facts;
 pub mod platforms;
 pub mod reading;
@@ -25,7 +28,6 @@ mod scan_end;
 pub mod scan_events;
 pub mod scan_image;
 pub mod scans;
-pub mod settings;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]

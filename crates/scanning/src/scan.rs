@@ -123,7 +123,7 @@ async fn scan(app: &Arc<Scanning>, subject: &Subject) -> Result<Progress, Regist
     let (node, now_ms, asked) = (Arc::clone(app), app.now_ms(), places.clone());
     let state = app
         .db
-        .read(move |tx| advisory_state::find(tx, &node.settings, &node.feeds, &asked, now_ms))
+        .read(move |tx| advisory_state::find(tx, &node.advisories, &asked, now_ms))
         .await
         .map_err(|error: StoreError| RegistryError::from(error))?;
     let feeds = match state {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use store::db::Tx;
 use store::error::StoreError;
 use store::tables::advisory_feeds::{self, WantedFeed};
+use store::tables::advisory_records;
 use store::tables::image_scans;
 
 use crate::advisory_state::{Places, files};
@@ -17,6 +18,8 @@ use crate::scan_image::ScanImage;
 
 /// Scans that are let go on at a time.
 const WAITING: usize = 1_000;
+/// Records that are forgotten in one transaction.
+const FORGOTTEN: usize = 500;
 /// What could not be fetched is tried again after so long at the latest.
 const RETRY_MS: i64 = 60 * 60 * 1000;
 
@@ -49,13 +52,13 @@ fn needed(feeds: &[Feed], places: &Places) -> BTreeSet<String> {
 /// Has the files fetched that images with packages of these places need, from now on.
 #[boxed]
 pub async fn want(app: &Scanning, places: &Places) -> Result<(), StoreError> {
-    let needed = needed(&app.feeds, places);
+    let needed = needed(&app.advisories.feeds, places);
     let wanted = app.db.read(|tx| advisory_feeds::list(tx)).await?;
     let new: Vec<String> = needed.into_iter().filter(|name| !wanted.iter().any(|known| known.name == *name)).collect();
     if new.is_empty() {
         return Ok(());
     }
-    let (now_ms, is_offline) = (app.now_ms(), app.settings.is_offline);
+    let (now_ms, is_offline) = (app.now_ms(), app.advisories.is_offline);
     app.db
         .write(move |tx| {
             for file in &new {
@@ -70,22 +73,63 @@ pub async fn want(app: &Scanning, places: &Places) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Whether it is time to ask for a file again.
-fn is_due(feed: &Feed, wanted: &WantedFeed, now_ms: i64) -> bool {
-    let interval_ms = i64::try_from(feed.interval.as_millis()).unwrap_or(i64::MAX);
-    let after_ms = if wanted.failure.is_some() { interval_ms.min(RETRY_MS) } else { interval_ms };
-    wanted.attempted_at_ms.is_none_or(|attempted_at_ms| attempted_at_ms.saturating_add(after_ms) <= now_ms)
+/// Asks for updates of these files now; they are wanted from now on.
+pub fn ask(tx: &mut dyn Tx, files: &[String], now_ms: i64) -> Result<(), StoreError> {
+    for file in files {
+        advisory_feeds::want(tx, file)?;
+        job::enqueue(tx, &UpdateAdvisories { file: file.clone() }, now_ms, now_ms)?;
+    }
+    Ok(())
 }
 
-/// Has those files fetched that are due.
+/// The files that are wanted, of feeds that are on.
+pub fn wanted(tx: &mut dyn Tx, feeds: &[Feed]) -> Result<Vec<String>, StoreError> {
+    let wanted = advisory_feeds::list(tx)?;
+    let is_wanted = |name: &String| wanted.iter().any(|known| known.name == *name);
+    Ok(files(feeds).map(|(name, ..)| name).filter(is_wanted).collect())
+}
+
+/// When a file is asked for again; at once if it never was.
+pub(crate) fn next_look_ms(feed: &Feed, wanted: &WantedFeed) -> Option<i64> {
+    let interval_ms = i64::try_from(feed.interval.as_millis()).unwrap_or(i64::MAX);
+    let after_ms = if wanted.failure.is_some() { interval_ms.min(RETRY_MS) } else { interval_ms };
+    wanted.attempted_at_ms.map(|attempted_at_ms| attempted_at_ms.saturating_add(after_ms))
+}
+
+/// Whether it is time to ask for a file again.
+fn is_due(feed: &Feed, wanted: &WantedFeed, now_ms: i64) -> bool {
+    next_look_ms(feed, wanted).is_none_or(|at_ms| at_ms <= now_ms)
+}
+
+/// Forgets files of feeds that are switched off, or not there any more: what they tell counts no longer.
+async fn forget_others(app: &Scanning, wanted: &[WantedFeed]) -> Result<(), StoreError> {
+    let feeds = &app.advisories.feeds;
+    for WantedFeed { name, .. } in wanted.iter().filter(|wanted| !files(feeds).any(|(name, ..)| name == wanted.name)) {
+        tracing::info!("advisories {name} are forgotten: no feed that is on has such a file");
+        let others = name.clone();
+        app.db.write(move |tx| advisory_feeds::withdraw(tx, &others)).await?;
+        loop {
+            let others = name.clone();
+            if !app.db.write(move |tx| advisory_records::delete_all(tx, &others, FORGOTTEN)).await? {
+                break;
+            }
+        }
+        let others = name.clone();
+        app.db.write(move |tx| advisory_feeds::forget(tx, &others)).await?;
+    }
+    Ok(())
+}
+
+/// Has those files fetched that are due, and forgets those that no feed has.
 #[boxed]
 pub async fn schedule(app: &Scanning) -> Result<(), StoreError> {
-    if app.settings.is_offline {
+    let wanted = app.db.read(|tx| advisory_feeds::list(tx)).await?;
+    forget_others(app, &wanted).await?;
+    if app.advisories.is_offline {
         return Ok(());
     }
-    let wanted = app.db.read(|tx| advisory_feeds::list(tx)).await?;
     let now_ms = app.now_ms();
-    let due: Vec<String> = files(&app.feeds)
+    let due: Vec<String> = files(&app.advisories.feeds)
         .filter(|(name, feed, _)| wanted.iter().any(|known| known.name == *name && is_due(feed, known, now_ms)))
         .map(|(name, ..)| name)
         .collect();

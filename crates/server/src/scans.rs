@@ -13,15 +13,13 @@ use scanning::reading::LayerReader;
 
 /// The scanning of a node.
 pub fn of(config: &Config, registry: &Arc<Registry>) -> Result<Arc<Scanning>, ConfigError> {
-    let settings = config.scanning.settings()?;
-    let feeds = config.advisories.feeds()?;
     let mut fetching = FetchSettings::default();
     // Whoever runs the server has named these: a mirror may be in a private network.
     for url in config.advisories.feeds.iter().flat_map(|feed| &feed.urls) {
         fetching.trust(url);
     }
-    let reader = LayerReader::new(Limits::default(), settings.confinement);
-    Ok(Arc::new(Scanning { registry: Arc::clone(registry), settings, feeds, fetcher: Fetcher::new(fetching), reader }))
+    let reader = LayerReader::new(Limits::default(), config.scanning.confinement()?);
+    Ok(Arc::new(Scanning { registry: Arc::clone(registry), fetcher: Fetcher::new(fetching), reader }))
 }
 
 /// Says what this node lacks of what keeps hostile layers harmless.

@@ -283,6 +283,7 @@ impl Server {
         let app = Arc::new(Registry {
             access,
             quotas: config.quotas_in_force()?,
+            advisories: config.advisory_settings()?,
             upload_locks: registry::images::uploads::UploadLocks::default(),
             read_caches: registry::images::read_caches::ReadCaches::default(),
             shared_manifests: registry::images::shared_manifests::SharedManifests::default(),

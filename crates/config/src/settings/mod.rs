@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use access::web_identity::{Keys, SourceConfig};
 use account_services::iam_api::may_be_issuer;
 use aws::AccountId;
+use registry::advisory_settings::AdvisorySettings;
 use registry::cache::config::PullThroughCacheConfig;
 use registry::cache::mirror::MirrorSettings;
 use registry::cache::settings::{CacheSettings, DEFAULT_CHECK_HOURS};
@@ -435,7 +436,8 @@ impl Config {
         note(self.replication_remotes().map(drop));
         note(self.metrics.settings().map(drop));
         note(self.telemetry.settings().map(drop));
-        note(self.scanning.settings().map(drop));
+        note(self.scanning.confinement().map(drop));
+        note(self.scanning.advisories(Vec::new()).map(drop));
         note(self.advisories.feeds().map(drop));
         for (key, hours) in
             [("upload_expiry_hours", self.upload_expiry_hours), ("blob_grace_hours", self.blob_grace_hours)]
@@ -534,6 +536,11 @@ impl Config {
             config.database.pool_size.get_or_insert(DEFAULT_POOL_SIZE);
         }
         toml::to_string(&config).map_err(|error| ConfigError(error.to_string()))
+    }
+
+    /// Where advisories come from.
+    pub fn advisory_settings(&self) -> Result<AdvisorySettings, ConfigError> {
+        self.scanning.advisories(self.advisories.feeds()?)
     }
 
     /// Seconds that requests in flight may take after SIGTERM.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use registry::advisory_settings::AdvisorySettings;
 use runtime::config_error::ConfigError;
 use scan::feeds::catalog::Feed;
 use scan::feeds::catalog::configured::{self, FeedWords};
 use scan_worker::Demand;
-use scanning::settings::ScanningSettings;
 use serde::{Deserialize, Serialize};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
@@ -26,30 +26,35 @@ pub struct ScanningConfig {
 }
 
 impl ScanningConfig {
-    /// The settings in force.
-    pub fn settings(&self) -> Result<ScanningSettings, ConfigError> {
-        let default = ScanningSettings::default();
+    /// How what reads layers must be confined.
+    pub fn confinement(&self) -> Result<Demand, ConfigError> {
         let confinement = self.confinement.as_deref().map(str::parse::<Demand>).transpose();
         let confinement = confinement.map_err(|error| ConfigError(format!("scanning.confinement: {error}")))?;
+        Ok(confinement.unwrap_or_default())
+    }
+
+    /// What is done with these feeds.
+    pub(super) fn advisories(&self, feeds: Vec<Feed>) -> Result<AdvisorySettings, ConfigError> {
         if self.max_data_age_hours == Some(0) {
             return Err(ConfigError("scanning.max_data_age_hours: at least 1 is needed".to_owned()));
         }
-        Ok(ScanningSettings {
+        let default = AdvisorySettings::default();
+        Ok(AdvisorySettings {
+            feeds,
             is_offline: self.offline,
             max_data_age_ms: self
                 .max_data_age_hours
                 .map_or(default.max_data_age_ms, |hours| i64::from(hours) * HOUR_MS),
-            confinement: confinement.unwrap_or(default.confinement),
         })
     }
 
     /// With the defaults filled in.
     pub(super) fn filled(&self) -> Self {
-        let default = ScanningSettings::default();
+        let default = AdvisorySettings::default();
         Self {
             offline: self.offline,
             max_data_age_hours: self.max_data_age_hours.or(Some((default.max_data_age_ms / HOUR_MS) as u32)),
-            confinement: Some(self.confinement.clone().unwrap_or_else(|| default.confinement.to_string())),
+            confinement: Some(self.confinement.clone().unwrap_or_else(|| Demand::default().to_string())),
         }
     }
 }
@@ -137,19 +142,24 @@ impl AdvisoriesConfig {
 mod tests {
     use super::*;
 
+    fn in_force(config: &ScanningConfig) -> Result<AdvisorySettings, ConfigError> {
+        config.advisories(AdvisoriesConfig::default().feeds().expect("good"))
+    }
+
     #[test]
     fn what_is_not_given_is_as_it_is_by_default() {
-        assert_eq!(ScanningConfig::default().settings().expect("good"), ScanningSettings::default());
-        assert_eq!(ScanningConfig::default().filled().settings().expect("good"), ScanningSettings::default());
-        assert_eq!(AdvisoriesConfig::default().feeds().expect("good"), scan::feeds::catalog::built_in());
+        for config in [ScanningConfig::default(), ScanningConfig::default().filled()] {
+            assert_eq!(in_force(&config).expect("good"), AdvisorySettings::default());
+            assert_eq!(config.confinement().expect("good"), Demand::default());
+        }
     }
 
     #[test]
     fn what_is_wrong_is_named() {
         let age = ScanningConfig { max_data_age_hours: Some(0), ..ScanningConfig::default() };
-        assert!(age.settings().expect_err("wrong").0.starts_with("scanning.max_data_age_hours: "));
+        assert!(in_force(&age).expect_err("wrong").0.starts_with("scanning.max_data_age_hours: "));
         let confinement = ScanningConfig { confinement: Some("much".to_owned()), ..ScanningConfig::default() };
-        assert!(confinement.settings().expect_err("wrong").0.starts_with("scanning.confinement: 'much' is neither"));
+        assert!(confinement.confinement().expect_err("wrong").0.starts_with("scanning.confinement: 'much' is neither"));
         let feed = FeedConfig { name: "debian".to_owned(), interval_minutes: Some(1), ..FeedConfig::default() };
         let error = AdvisoriesConfig { feeds: vec![feed] }.feeds().expect_err("wrong");
         assert!(error.0.starts_with("advisories.feeds.interval_minutes of feed 'debian': "), "{}", error.0);

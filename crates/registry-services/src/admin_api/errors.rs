@@ -58,6 +58,12 @@ pub enum WharfError {
     StorageCheckNotFound(String),
     /// The server has no such job to try again.
     JobNotFound(i64),
+    /// There is no feed of advisories, and no file of one, of that name.
+    AdvisoryFeedNotFound(String),
+    /// That feed of advisories is switched off.
+    AdvisoryFeedOff(String),
+    /// The server fetches nothing.
+    Offline,
     /// Another node has made a root key at the same moment.
     RootKeyBeingMade,
     /// A root key stays; with its number and why.
@@ -183,6 +189,24 @@ impl IntoAwsError for WharfError {
             Self::JobNotFound(id) => AwsError::new(
                 "JobNotFoundException",
                 format!("No job {id} waits or was given up: it is being worked on, or is done"),
+            ),
+            Self::AdvisoryFeedNotFound(name) => AwsError::new(
+                "AdvisoryFeedNotFoundException",
+                format!(
+                    "There is no feed of advisories '{name}', and no file of one: `wharf advisories sources` lists them"
+                ),
+            ),
+            Self::AdvisoryFeedOff(name) => AwsError::new(
+                "AdvisoryFeedDisabledException",
+                format!(
+                    "The feed of advisories '{name}' is switched off: `enabled = true` in [[advisories.feeds]] of the server's \
+                     configuration switches it on"
+                ),
+            ),
+            Self::Offline => AwsError::new(
+                "OfflineException",
+                "This server fetches no advisories (scanning.offline). Fetch the file where there is a network, and import \
+                 it with `wharf advisories import FEED FILE`",
             ),
             Self::RootKeyBeingMade => AwsError::new(
                 "ConflictException",

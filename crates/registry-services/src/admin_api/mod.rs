@@ -1,12 +1,14 @@
 //! Wharf's own API, for what ECR lacks: robot tokens, why something is allowed or denied, deleted images, what must not
-//! be deleted, runs of lifecycle policies, background jobs, the garbage collection, checks of what is stored, events, how
-//! replications stand, scans of images and what they found, and what one Wharf needs of another to replicate to it. One file per operation.
+//! be deleted, runs of lifecycle policies, background jobs, the garbage collection, checks of what is stored, advisories, events,
+//! how replications stand, scans of images and what they found, and what one Wharf needs of another to replicate to it. One file
+//! per operation.
 
 mod arrival;
 mod collect_garbage;
 mod constraints;
 mod create_token;
 mod delete_deletion_protection;
+mod describe_advisories;
 mod describe_garbage_collection;
 mod describe_image_scan;
 mod describe_lifecycle_policies;
@@ -21,6 +23,7 @@ mod follow_events;
 mod get_restore_window;
 mod guards;
 mod image_scans;
+mod import_advisories;
 mod list_deleted_images;
 mod list_deletion_protections;
 mod list_image_packages;
@@ -48,6 +51,7 @@ mod shapes;
 mod start_image_scan;
 mod start_storage_check;
 mod test_events;
+mod update_advisories;
 
 use api::protocols::operation::Entry;
 use api::protocols::service::{Protocol, Service};
@@ -57,6 +61,7 @@ const OPERATIONS: &[Entry] = &[
     Entry::of::<collect_garbage::CollectGarbage>(),
     Entry::of::<create_token::CreateToken>(),
     Entry::of::<delete_deletion_protection::DeleteDeletionProtection>(),
+    Entry::of::<describe_advisories::DescribeAdvisories>(),
     Entry::of::<describe_garbage_collection::DescribeGarbageCollection>(),
     Entry::of::<describe_image_scan::DescribeImageScan>(),
     Entry::of::<describe_lifecycle_policies::DescribeLifecyclePolicies>(),
@@ -68,6 +73,7 @@ const OPERATIONS: &[Entry] = &[
     Entry::of::<explain_image_finding::ExplainImageFinding>(),
     Entry::of::<follow_events::FollowEvents>(),
     Entry::of::<get_restore_window::GetRestoreWindow>(),
+    Entry::of::<import_advisories::ImportAdvisories>(),
     Entry::of::<list_deleted_images::ListDeletedImages>(),
     Entry::of::<list_deletion_protections::ListDeletionProtections>(),
     Entry::of::<list_image_packages::ListImagePackages>(),
@@ -94,6 +100,7 @@ const OPERATIONS: &[Entry] = &[
     Entry::of::<start_image_scan::StartImageScan>(),
     Entry::of::<start_storage_check::StartStorageCheck>(),
     Entry::of::<test_events::TestEvents>(),
+    Entry::of::<update_advisories::UpdateAdvisories>(),
 ];
 
 /// The service.

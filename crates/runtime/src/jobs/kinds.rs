@@ -10,6 +10,7 @@ pub const KINDS: &[&str] = &[
     "collect_garbage",
     "delete_kms_key",
     "follow_subject",
+    "import_advisories",
     "move_blob",
     "preview_lifecycle_policy",
     "replicate",

@@ -6,6 +6,7 @@ use store::tables::advisory_records;
 
 use super::fixture::{Fixture, alpine, secdb};
 use crate::advisory_update::Refused;
+use crate::update_advisories;
 
 const NAME: &str = "alpine/v3.20/main";
 
@@ -68,6 +69,26 @@ async fn an_update_that_was_cut_off_leaves_nothing() {
     assert_eq!((updated.revision, updated.written, updated.ended), (2, 0, 0), "all is as it was");
     let found = fixture.app.db.read(|tx| advisory_records::known(tx, NAME, &["CVE-2024-0666"])).await;
     assert!(found.expect("readable").is_empty());
+}
+
+#[tokio::test]
+async fn what_no_feed_has_any_more_is_forgotten() {
+    let fixture = Fixture::new().await;
+    let good = secdb(&[("openssl", &[("3.3.2-r1", &["CVE-2024-0001"])])]);
+    fixture.advise(&good).await.expect("in force");
+    fixture.advise_as("gone/v3.20", &good).await.expect("in force");
+    let in_force = async || {
+        let list = |tx: &mut dyn store::db::Tx| {
+            let feeds = advisory_feeds::list(tx)?.into_iter().map(|feed| feed.name).collect::<Vec<_>>();
+            let rows = tx.query("SELECT COUNT(*) FROM advisory_records", &[])?;
+            Ok((feeds, rows[0].int(0)?))
+        };
+        let found = fixture.app.db.read(list).await;
+        found.map_err(|error: StoreError| error).expect("readable")
+    };
+    assert_eq!(in_force().await, (vec![NAME.to_owned(), "gone/v3.20".to_owned()], 2));
+    update_advisories::schedule(&fixture.app).await.expect("looked at");
+    assert_eq!(in_force().await, (vec![NAME.to_owned()], 1));
 }
 
 #[tokio::test]

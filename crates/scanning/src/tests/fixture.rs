@@ -7,6 +7,7 @@ use access::kms::aws_managed;
 use access::web_identity::SourceConfig;
 use bytes::Bytes;
 use oci::{Digest, RepositoryName};
+use registry::advisory_settings::AdvisorySettings;
 use registry::images::changes::{Actor, Cause};
 use registry::images::creation::IfAbsent;
 use registry::images::push::{Push, PushProtocol, put_image};
@@ -14,8 +15,7 @@ use registry::images::{encryption, repositories, uploads};
 use registry::testing::{START_MS, TestRegistry};
 use runtime::jobs::handler::Handler;
 use runtime::jobs::worker::{Node, Worker};
-use scan::feeds::catalog::{self, Feed, FeedFile};
-use scan::limits::Limits;
+use scan::feeds::catalog::{Feed, FeedFile};
 use store::error::StoreError;
 use store::tables::image_scans::{self, ImageScan, ScanCause};
 use store::tables::kms_keys::KeyRef;
@@ -28,11 +28,10 @@ use crate::advisory_state::{file_name, files};
 use crate::advisory_update::{self, FileNotes, OpenFile, Refused, Updated};
 use crate::analyse_layer::AnalyseLayer;
 use crate::context::Scanning;
-use crate::fetch::{FetchSettings, Fetcher};
-use crate::reading::LayerReader;
+use crate::import_advisories::ImportAdvisories;
 use crate::report::Report;
 use crate::scan_image::{self, ScanImage};
-use crate::settings::ScanningSettings;
+use crate::testing::scanning;
 use crate::update_advisories;
 
 /// An Alpine with these packages.
@@ -87,26 +86,19 @@ pub struct Fixture {
 
 impl Fixture {
     pub async fn new() -> Self {
-        Self::with(ScanningSettings::default()).await
+        Self::with(AdvisorySettings::default()).await
     }
 
     /// One whose feeds are those of Alpine 3.20.
-    pub async fn with(settings: ScanningSettings) -> Self {
-        let test = TestRegistry::new(SourceConfig::default()).await;
-        let mut feeds = catalog::built_in();
-        feeds.retain(|feed| feed.name == "alpine");
-        for feed in &mut feeds {
+    pub async fn with(mut settings: AdvisorySettings) -> Self {
+        let mut test = TestRegistry::new(SourceConfig::default()).await;
+        settings.feeds.retain(|feed| feed.name == "alpine");
+        for feed in &mut settings.feeds {
             feed.files.retain(|file| file.part == "v3.20/main");
         }
-        assert_eq!(files(&feeds).count(), 1);
-        let reader = LayerReader::in_process(Limits::default());
-        let app = Arc::new(Scanning {
-            registry: Arc::clone(&test.app),
-            settings,
-            feeds,
-            fetcher: Fetcher::new(FetchSettings::default()),
-            reader,
-        });
+        assert_eq!(files(&settings.feeds).count(), 1);
+        Arc::get_mut(&mut test.app).expect("nobody else has it yet").advisories = settings;
+        let app = scanning(&test.app);
         Self { test, app }
     }
 
@@ -143,7 +135,7 @@ impl Fixture {
         Cause::now(&self.app, Actor::Principal("somebody".into()))
     }
 
-    async fn upload(&self, repository: &Repository, content: &[u8]) -> Digest {
+    pub async fn upload(&self, repository: &Repository, content: &[u8]) -> Digest {
         let place = repositories::reference(repository);
         let digest = Digest::sha256_of(content);
         let upload = uploads::begin(&self.app, &place, IfAbsent::Refuse, &self.cause()).await.expect("begun");
@@ -225,24 +217,34 @@ impl Fixture {
             ends: Arc::clone(&app.metrics.jobs),
             telemetry: Arc::clone(&app.telemetry),
         };
-        Worker::new(node, vec![Handler::of::<ScanImage, _>(app), Handler::of::<AnalyseLayer, _>(app)]).work_off().await;
+        let handlers = vec![
+            Handler::of::<ScanImage, _>(app),
+            Handler::of::<AnalyseLayer, _>(app),
+            Handler::of::<ImportAdvisories, _>(app),
+        ];
+        Worker::new(node, handlers).work_off().await;
     }
 
     fn only_file(&self) -> (&Feed, &FeedFile) {
-        let only = &self.app.feeds[0];
+        let only = &self.app.advisories.feeds[0];
         (only, &only.files[0])
     }
 
     /// Puts advisories in force.
     pub async fn advise(&self, content: &[u8]) -> Result<Updated, Refused> {
         let (of, file) = self.only_file();
-        let name = file_name(of, file);
-        let asked = name.clone();
+        self.advise_as(&file_name(of, file), content).await
+    }
+
+    /// Puts advisories in force under a name.
+    pub async fn advise_as(&self, name: &str, content: &[u8]) -> Result<Updated, Refused> {
+        let (of, file) = self.only_file();
+        let asked = name.to_owned();
         let done = self.app.db.write(move |tx| advisory_feeds::want(tx, &asked).map(drop));
         done.await.map_err(|error: StoreError| error).expect("noted");
         let open = OpenFile { input: Cursor::new(content.to_vec()), scratch: None };
         let (notes, now_ms) = (FileNotes { files: "{}".to_owned(), source_updated_at_ms: None }, self.app.now_ms());
-        let updated = advisory_update::put_in_force(&self.app.db, &name, (of, file), open, &notes, now_ms).await?;
+        let updated = advisory_update::put_in_force(&self.app.db, name, (of, file), open, &notes, now_ms).await?;
         let let_go_on = self.app.db.write(move |tx| update_advisories::let_go_on(tx, now_ms));
         let_go_on.await.map_err(|error: StoreError| error).expect("noted");
         Ok(updated)

@@ -1,5 +1,6 @@
 //! What comes of scans: findings, or why there are none.
 
+use registry::advisory_settings::AdvisorySettings;
 use registry::images::storage_class;
 use registry::testing::OTHER_ACCOUNT;
 use scan::severity::Severity;
@@ -11,7 +12,7 @@ use store::tables::repositories::EncryptionType;
 use store::tables::{images, key_version};
 
 use super::fixture::{Fixture, alpine, layer, secdb};
-use crate::settings::ScanningSettings;
+use crate::import_advisories;
 
 const OPENSSL: &[(&str, &[&str])] = &[("3.3.2-r1", &["CVE-2024-0001", "CVE-2024-0002"])];
 
@@ -87,7 +88,7 @@ async fn a_layer_is_analysed_once_for_each_account() {
 
 #[tokio::test]
 async fn no_data_is_never_clean() {
-    let offline = Fixture::with(ScanningSettings { is_offline: true, ..ScanningSettings::default() }).await;
+    let offline = Fixture::with(AdvisorySettings { is_offline: true, ..AdvisorySettings::default() }).await;
     let repository = offline.home().await;
     let image = offline.push(&repository, &[alpine(&[("openssl", "3.3.1-r0")])]).await;
     let scan = offline.scan(image).await;
@@ -100,6 +101,22 @@ async fn no_data_is_never_clean() {
     assert_eq!(scan.status, ScanStatus::Failed);
     assert!(scan.description.expect("why").contains("scanning.max_data_age_hours"));
     assert_eq!(scan.counts, SeverityCounts::default());
+}
+
+#[tokio::test]
+async fn what_failed_for_want_of_advisories_goes_on_when_they_are_imported() {
+    let offline = Fixture::with(AdvisorySettings { is_offline: true, ..AdvisorySettings::default() }).await;
+    let repository = offline.home().await;
+    let image = offline.push(&repository, &[alpine(&[("openssl", "3.3.1-r0")])]).await;
+    assert_eq!(offline.scan(image).await.status, ScanStatus::Failed);
+    let digest = offline.upload(&repository, &advisories()).await;
+    let now_ms = offline.app.now_ms();
+    let asked =
+        offline.app.db.write(move |tx| import_advisories::ask(tx, "alpine/v3.20/main", &repository, &digest, now_ms));
+    assert_eq!(asked.await.map_err(|error: StoreError| error).expect("asked for"), 0);
+    offline.work_off().await;
+    let scan = offline.found(image).await;
+    assert_eq!((scan.status, scan.counts.undefined), (ScanStatus::Complete, 2), "{scan:?}");
 }
 
 #[tokio::test]

@@ -88,6 +88,8 @@ fn wharf_input() -> Value {
         "imageManifestMediaType": "application/vnd.oci.image.manifest.v1+json",
         "ids": [1],
         "number": 1,
+        "layerDigest": DIGEST,
+        "feed": "debian",
     })
 }
 

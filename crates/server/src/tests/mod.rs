@@ -1,5 +1,6 @@
 //! Tests of the server as a whole, in this process, each with storage of its own and a clock that stands still.
 
+mod advisories;
 mod contract;
 mod cut_requests;
 mod damage;

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use access::web_identity::SourceConfig;
+use registry::advisory_settings::AdvisorySettings;
 use registry::cache::settings::CacheSettings;
 use registry::testing::TestRegistry;
 pub use registry::testing::{ACCOUNT, OTHER_ACCOUNT, START_MS, TestSetup, entity, insert_user, request_from, root_key};
@@ -31,6 +33,13 @@ impl TestApp {
     /// One whose issuers' keys come from files, by the URLs of the issuers.
     pub async fn with_files(files: HashMap<String, PathBuf>) -> Self {
         Self::new(SourceConfig { allow_private_networks: false, files }).await
+    }
+
+    /// One whose advisories come from there.
+    pub async fn with_advisories(advisories: AdvisorySettings) -> Self {
+        let mut test = Self::new(SourceConfig::default()).await;
+        Arc::get_mut(&mut test.0.app).expect("nobody else has it yet").advisories = advisories;
+        test
     }
 
     /// One that is set up so; it counts what there is.

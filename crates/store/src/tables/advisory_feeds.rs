@@ -127,8 +127,14 @@ pub fn put_in_force(tx: &mut dyn Tx, name: &str, new: &NewRevision<'_>, now_ms: 
     Ok(changed == 1)
 }
 
-/// Forgets a feed that is not wanted any more. Its records are removed by
-/// [`advisory_records::delete_all`](super::advisory_records::delete_all) before.
+/// Takes out of force what a feed tells, all at once.
+pub fn withdraw(tx: &mut dyn Tx, name: &str) -> Result<(), StoreError> {
+    tx.execute("UPDATE advisory_feeds SET revision = 0 WHERE name = $1", &[name.into()])?;
+    Ok(())
+}
+
+/// Forgets a feed that is not wanted any more. It was [withdrawn](withdraw), and its records removed by
+/// [`advisory_records::delete_all`](super::advisory_records::delete_all), before.
 pub fn forget(tx: &mut dyn Tx, name: &str) -> Result<(), StoreError> {
     tx.execute("DELETE FROM advisory_feeds WHERE name = $1", &[name.into()])?;
     Ok(())

@@ -77,6 +77,8 @@ async fn a_revision_counts_as_a_whole(backend: &Backend) {
         assert!(advisory_records::delete_ended(tx, "debian", 3, 10)?);
         assert!(!advisory_records::delete_ended(tx, "debian", 3, 10)?);
         assert_eq!(heads_of(tx, &["openssl"])?, ["head of 2", "head of 3"]);
+        advisory_feeds::withdraw(tx, "debian")?;
+        assert!(!advisory_records::covers(tx, "Debian", "12")?, "nothing of it is in force");
         while advisory_records::delete_all(tx, "debian", 1)? {}
         advisory_feeds::forget(tx, "debian")?;
         assert!(advisory_feeds::list(tx)?.is_empty());
