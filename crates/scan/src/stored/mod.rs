@@ -72,29 +72,8 @@ impl StoredAdvisory {
         rows.dedup();
         let stored_head = head_to_bytes(head);
         let details = Details::of(head).to_bytes();
-        let undated = head_to_bytes(&Head { modified: None, ..slim(head) });
-        let mut hash = start(b"advisory", &head.id);
-        add(&mut hash, &stored_head);
-        add(&mut hash, &details);
-        let mut matching_hash = start(b"matching", &head.id);
-        add(&mut matching_hash, &undated);
-        for row in &rows {
-            for hash in [&mut hash, &mut matching_hash] {
-                add(hash, row.ecosystem.name().as_bytes());
-                add(hash, row.release.as_bytes());
-                add(hash, row.name.as_bytes());
-                add(hash, &row.bytes);
-            }
-        }
-        Self {
-            source: head.source.clone(),
-            id: head.id.clone(),
-            head: stored_head,
-            details,
-            rows,
-            hash: end(hash),
-            matching_hash: end(matching_hash),
-        }
+        let (hash, matching_hash) = hashes(head, &stored_head, &details, &rows);
+        Self { source: head.source.clone(), id: head.id.clone(), head: stored_head, details, rows, hash, matching_hash }
     }
 
     /// One advisory of two with the same id, as some feeds have: whichever comes first, it says what both say.
@@ -142,6 +121,32 @@ impl StoredRow {
     pub fn read(&self) -> Result<Affected, Damaged> {
         row_from_bytes(self.ecosystem, &self.release, &self.name, &self.bytes)
     }
+}
+
+/// The two hashes of an advisory: of all of it, and of what answers come of.
+fn hashes(head: &Head, stored_head: &[u8], details: &[u8], rows: &[StoredRow]) -> (Hash, Hash) {
+    let undated = head_to_bytes(&Head { modified: None, ..slim(head) });
+    let mut hash = start(b"advisory", &head.id);
+    add(&mut hash, stored_head);
+    add(&mut hash, details);
+    let mut matching_hash = start(b"matching", &head.id);
+    add(&mut matching_hash, &undated);
+    for row in rows {
+        for hash in [&mut hash, &mut matching_hash] {
+            add(hash, row.ecosystem.name().as_bytes());
+            add(hash, row.release.as_bytes());
+            add(hash, row.name.as_bytes());
+            add(hash, &row.bytes);
+        }
+    }
+    (end(hash), end(matching_hash))
+}
+
+/// The hashes that an advisory should have whose parts are stored, with its head: of all of it, and of what answers come of.
+pub fn check(id: &str, stored_head: &[u8], details: &[u8], rows: &[StoredRow]) -> Result<(Head, Hash, Hash), Damaged> {
+    let head = head_from_bytes("", id, stored_head)?;
+    let (hash, matching_hash) = hashes(&head, stored_head, details, rows);
+    Ok((head, hash, matching_hash))
 }
 
 /// The hash of a record that has an id and bytes.

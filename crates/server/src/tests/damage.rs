@@ -4,6 +4,7 @@
 
 use ecr_services::ecr;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Cursor;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,15 +20,24 @@ use config::settings::Config;
 use oci::Digest;
 use registry::Registry;
 use registry::images::collect_garbage;
+use registry::images::encryption::{self, Use};
 use registry_services::{admin_api, cloudtrail};
 use runtime::clock::ManualClock;
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OpenFlags};
+use scan::facts::LayerFacts;
+use scan::feeds::catalog;
+use scanning::advisory_update::{self, FileNotes, OpenFile};
+use scanning::layer_facts;
+use scanning::report::Report;
 use serde_json::{Value, json};
 use store::db::Tx;
 use store::error::StoreError;
-use store::tables::column_kinds;
+use store::tables::image_scans::{self, EndedScan, ScanCause, ScanStatus, SeverityCounts};
+use store::tables::registry_id::RegistryId;
+use store::tables::scanning_configurations::ScanType;
 use store::tables::storage_checks::{self, CheckStatus, StorageCheck};
+use store::tables::{advisory_feeds, blobs, column_kinds, images, repositories};
 use tokio::task::JoinSet;
 use upkeep::storage_check::check::{self, Progress, Settings};
 
@@ -43,8 +53,9 @@ const AT_ONCE: usize = 3;
 const KEEPS_THE_SERVER_FROM_STARTING: &[(&str, &str)] = &[("root_keys", "wrapped")];
 
 /// What nobody can find, as it says nothing that could be wrong: bytes of objects that are not there any more (an upload's
-/// data key is found when the upload goes on).
-const SAYS_NOTHING: &[(&str, &str)] = &[];
+/// data key is found when the upload goes on). What is known of a layer for no account is forgotten before anybody looks, and made
+/// anew.
+const SAYS_NOTHING: &[(&str, &str)] = &[("layer_facts", "account_id")];
 
 /// Tables that nothing is put into: what is in most of them comes and goes by itself, or needs another node or registry. No
 /// new one belongs here.
@@ -281,9 +292,65 @@ impl Running {
         self.call(&admin_api::SERVICE, "PutRestoreWindow", window).await;
 
         self.push("z-app", "one", None).await;
+        let rules = json!([{
+            "scanFrequency": "SCAN_ON_PUSH", "repositoryFilters": [{"filter": "none-such", "filterType": "WILDCARD"}],
+        }]);
+        self.ecr("PutRegistryScanningConfiguration", json!({"scanType": "BASIC", "rules": rules})).await;
+        self.fill_scans(&image).await;
         let key = self.iam("CreateAccessKey", json!({"UserName": "z-user"})).await;
         self.app().last_uses.flush(&self.app().db).await.expect("stored");
         key["AccessKey"]["AccessKeyId"].as_str().expect("a key").to_owned()
+    }
+}
+
+impl Running {
+    /// What scans keep of an image and its layers, and what advisories say.
+    async fn fill_scans(&self, image: &str) {
+        let app = self.app();
+        let (digest, now_ms): (Digest, i64) = (image.parse().expect("a digest"), app.now_ms());
+        let registry = RegistryId { account: app.accounts.ids()[0], region: app.accounts.regions()[0].clone() };
+        let place = registry.repository(&"a-app".parse().expect("a name"));
+        let found = app.db.read(move |tx| {
+            let repository = repositories::find(tx, &place)?.expect("it is there");
+            let image = images::find(tx, repository.id, &digest)?.expect("it is there");
+            let blob = blobs::find(tx, 1)?.expect("there are some").0;
+            Ok::<_, StoreError>((repository, image, blob))
+        });
+        let (repository, image, blob) = found.await.expect("readable");
+        let account = repository.spec.registry.account;
+        let facts = LayerFacts { problems: vec!["a problem".to_owned()], ..LayerFacts::default() };
+        assert!(layer_facts::store(app, &account, &blob, &facts).await.expect("stored"));
+        let encryption = encryption::require(app, &repository, Use::Push).await.expect("fit");
+        let report = encryption.seal_document(app, &Report::default().to_bytes().expect("written")).expect("sealed");
+        let feeds = catalog::built_in();
+        let feed = feeds.iter().find(|feed| feed.name == "alpine").expect("it is known");
+        let ended = app.db.write(move |tx| {
+            image_scans::request(tx, image.id, ScanType::Basic, ScanCause::Manual, now_ms)?;
+            let ended = EndedScan {
+                status: ScanStatus::Complete,
+                description: Some("done"),
+                source_updated_at_ms: None,
+                is_whole: true,
+                counts: SeverityCounts::default(),
+                report: Some(&report),
+            };
+            assert!(image_scans::end(tx, (image.id, ScanType::Basic), now_ms, &ended, now_ms)?);
+            advisory_feeds::want(tx, "alpine/v3.20/main")?;
+            advisory_feeds::note_failure(tx, "alpine/v3.20/main", "a failure", now_ms)
+        });
+        ended.await.map_err(|error: StoreError| error).expect("stored");
+        let secdb = json!({
+            "distroversion": "v3.20", "reponame": "main", "urlprefix": "u", "archs": ["x86_64"], "apkurl": "",
+            "packages": [{"pkg": {"name": "openssl", "secfixes": {"3.3.2-r1": ["CVE-2024-0001"]}}}],
+        });
+        let open = OpenFile { input: Cursor::new(secdb.to_string().into_bytes()), scratch: None };
+        let notes = FileNotes { files: "{}".to_owned(), source_updated_at_ms: None };
+        let name = "alpine/v3.20/main";
+        let file = feed.files.iter().find(|file| file.part == "v3.20/main").expect("it is known");
+        let updated = advisory_update::put_in_force(&app.db, name, (feed, file), open, &notes, now_ms).await;
+        assert_eq!(updated.expect("in force").records, 1);
+        let failed = app.db.write(move |tx| advisory_feeds::note_failure(tx, name, "a failure", now_ms));
+        failed.await.map_err(|error: StoreError| error).expect("noted");
     }
 }
 

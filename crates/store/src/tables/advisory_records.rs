@@ -8,6 +8,7 @@ use super::repositories::count;
 use crate::db::{Row, Tx, Value};
 use crate::error::StoreError;
 use crate::stored_enum::stored_enum;
+use crate::tables::readable::readable;
 
 stored_enum! {
     /// What a record is.
@@ -249,6 +250,79 @@ pub fn delete_all(tx: &mut dyn Tx, feed: &str, limit: usize) -> Result<bool, Sto
         &[feed.into(), count(limit)],
     )?;
     Ok(deleted > 0)
+}
+
+/// A record with all that is stored of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WholeRecord {
+    /// The row's key.
+    pub id: i64,
+    /// The feed.
+    pub feed: String,
+    /// What is stored.
+    pub stored: NewRecord,
+}
+
+/// Up to `limit` records after a row, in force or not, with all that is stored of them.
+pub fn list_whole(tx: &mut dyn Tx, after_id: i64, limit: usize) -> Result<Vec<WholeRecord>, StoreError> {
+    let rows = tx.query(
+        "SELECT id, feed, record, kind, hash, head, details FROM advisory_records WHERE id > $1 ORDER BY id LIMIT $2",
+        &[after_id.into(), count(limit)],
+    )?;
+    let mut found = readable(&rows, "advisory_records", |row| {
+        let stored = NewRecord {
+            record: row.text(2)?.to_owned(),
+            kind: parse_column(row.text(3)?, "advisory_records.kind")?,
+            hash: row.blob(4)?.to_vec(),
+            head: row.blob(5)?.to_vec(),
+            details: row.blob(6)?.to_vec(),
+            packages: Vec::new(),
+            vulnerabilities: Vec::new(),
+        };
+        Ok(WholeRecord { id: row.int(0)?, feed: row.text(1)?.to_owned(), stored })
+    })?;
+    let (Some(first), Some(last)) = (found.first().map(|record| record.id), found.last().map(|record| record.id))
+    else {
+        return Ok(found);
+    };
+    let between: [Value; 2] = [first.into(), last.into()];
+    let rows = tx.query(
+        "SELECT record_id, ecosystem, release, name, body FROM advisory_packages WHERE record_id BETWEEN $1 AND $2 \
+         ORDER BY record_id, place",
+        &between,
+    )?;
+    let packages = readable(&rows, "advisory_packages", |row| {
+        let key = PackageKey {
+            ecosystem: row.text(1)?.to_owned(),
+            release: row.text(2)?.to_owned(),
+            name: row.text(3)?.to_owned(),
+        };
+        Ok((row.int(0)?, NewPackage { key, body: row.blob(4)?.to_vec() }))
+    })?;
+    let rows = tx.query(
+        "SELECT record_id, vulnerability FROM advisory_vulnerabilities WHERE record_id BETWEEN $1 AND $2 \
+         ORDER BY record_id, vulnerability",
+        &between,
+    )?;
+    let names = readable(&rows, "advisory_vulnerabilities", |row| Ok((row.int(0)?, row.text(1)?.to_owned())))?;
+    for (id, package) in packages {
+        if let Ok(at) = found.binary_search_by_key(&id, |record| record.id) {
+            found[at].stored.packages.push(package);
+        }
+    }
+    for (id, name) in names {
+        if let Ok(at) = found.binary_search_by_key(&id, |record| record.id) {
+            found[at].stored.vulnerabilities.push(name);
+        }
+    }
+    Ok(found)
+}
+
+/// Removes a record that is damaged, and has its feed taken in anew.
+pub fn drop_damaged(tx: &mut dyn Tx, record: &WholeRecord) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM advisory_records WHERE id = $1", &[record.id.into()])?;
+    tx.execute("UPDATE advisory_feeds SET files = '{}' WHERE name = $1", &[record.feed.as_str().into()])?;
+    Ok(())
 }
 
 /// What is said of packages of these names, in a release of an ecosystem.

@@ -61,6 +61,8 @@ pub enum FindingKind {
     DamagedValue,
     /// What scans keep of a layer or of an image does not open.
     DamagedScan,
+    /// An advisory that is not as its feed told it.
+    DamagedAdvisory,
 }
 
 const PUSH_AGAIN: &str = "push the image again, from wherever it is: that puts a whole copy in place";
@@ -103,6 +105,9 @@ impl FindingKind {
             Self::DamagedValue => {
                 "it is lost: make a new access key, put the secret's value again, begin the upload anew, restore a KMS \
                  key from a backup"
+            }
+            Self::DamagedAdvisory => {
+                "`wharf fsck --repair` drops it, and has its feed taken in anew by the next update"
             }
             Self::DamagedScan => "it is made anew by the next scan of the image: `wharf scan`",
             Self::DamagedPage => {

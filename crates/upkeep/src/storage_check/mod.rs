@@ -6,6 +6,7 @@
 //! before. What SQLite cannot open is looked at without it: flipped bits of header and schema are put back at a start, those of all
 //! pages by `wharf fsck --offline --repair`, and `maintenance::unreadable` reports what cannot be mended.
 
+mod advisories;
 pub mod check;
 pub mod check_storage;
 pub mod contents;

@@ -9,8 +9,9 @@ use registry::images::uploads::blob_scope;
 use store::db::schema;
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::row_checks::{self, RowCheck, WrongRow};
-use store::tables::{images, pull_through_cache_rules, repositories, repository_blobs};
+use store::tables::{advisory_records, images, pull_through_cache_rules, repositories, repository_blobs};
 
+use super::advisories::{self, DamagedRecord};
 use super::check::{Checker, unless_damaged};
 use super::documents;
 use super::finding::{Finding, FindingKind};
@@ -82,6 +83,13 @@ impl Checker {
             self.report(finding).await?;
         }
         for finding in values.scans().await? {
+            self.report(finding).await?;
+        }
+        for DamagedRecord { record, mut finding } in advisories::find_damaged(&app).await? {
+            if self.settings.repair {
+                app.db.write(move |tx| advisory_records::drop_damaged(tx, &record)).await?;
+                finding = finding.repaired("dropped; its feed is taken in anew by the next update");
+            }
             self.report(finding).await?;
         }
         Ok(())

@@ -16,7 +16,7 @@ use super::check::unless_damaged;
 use super::contents::{Damage, Depth, Throttle, examine};
 use super::finding::Finding;
 use super::values::Values;
-use super::{documents, pages};
+use super::{advisories, documents, pages};
 
 /// Blobs that one look gives.
 const BLOBS: usize = 100;
@@ -94,6 +94,7 @@ async fn scrub_rows(app: &Registry) -> Result<(), StoreError> {
     }
     found.extend(values.sealed().await?.into_iter().map(&describe));
     found.extend(values.scans().await?.into_iter().map(&describe));
+    found.extend(advisories::find_damaged(app).await?.into_iter().map(|damaged| describe(damaged.finding)));
     for problem in found {
         tracing::error!("the scrub found the database damaged ({problem}); `wharf fsck` tells what to do");
     }
