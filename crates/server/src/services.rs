@@ -23,6 +23,8 @@ pub static SERVICES: Services = Services::new(
 mod tests {
     use std::collections::HashSet;
 
+    use access::action::Action;
+
     use super::*;
 
     #[test]
@@ -37,12 +39,17 @@ mod tests {
         }
     }
 
+    /// The actions of ECR that operations of Wharf's own ask for.
+    const OF_ECR: [Action; 2] = [Action::EcrDescribeImageScanFindings, Action::EcrStartImageScan];
+
     #[test]
     fn operations_ask_for_actions_of_their_own_service() {
         for service in SERVICES.all() {
             for entry in service.operations.iter().copied().flatten() {
                 let (name, action) = (entry.name, entry.action);
-                assert_eq!(action.service(), service.signing_name, "{name} asks for {action}");
+                // What tells more of the same as an operation of ECR's may be asked by whoever may ask that one.
+                let is_of_ecr = service.signing_name == "wharf" && OF_ECR.contains(&action);
+                assert!(is_of_ecr || action.service() == service.signing_name, "{name} asks for {action}");
             }
         }
     }
