@@ -14,6 +14,7 @@ use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::advisory_records::{self, Part, Record, RecordKind};
 
+use crate::advisory_state::Places;
 use crate::assessment;
 use crate::context::Scanning;
 use crate::report::{Exploited, Finding, Report, UsedFeed, Vulnerability};
@@ -97,18 +98,14 @@ pub(crate) async fn compare(
     report: Report,
     before: Option<Report>,
     feeds: Vec<UsedFeed>,
-) -> Result<(Report, Vec<String>), StoreError> {
+) -> Result<(Report, Places), StoreError> {
     let now_ms = app.now_ms();
     app.db
         .read(move |tx| {
             // The transaction may be tried again.
             let mut report = report.clone();
             let assessment = matching::assess(&report.match_input(), &Index(RefCell::new(tx)))?;
-            let uncovered = assessment
-                .uncovered
-                .iter()
-                .map(|(ecosystem, release)| format!("{} {release}", ecosystem.name()).trim_end().to_owned());
-            let uncovered = uncovered.collect();
+            let uncovered = assessment.uncovered.iter().cloned().collect();
             assessment::note_findings(&mut report, assessment, before.as_ref(), now_ms);
             report.vulnerabilities = vulnerabilities(tx, &report.findings)?;
             report.feeds.clone_from(&feeds);

@@ -64,8 +64,13 @@ pub fn named(feeds: &[Feed], name: &str) -> Named {
     }
 }
 
+/// Whether no feed that is on tells of a place, as whoever runs the server wants it: then nothing is to be had.
+pub fn is_left_out(feeds: &[Feed], (ecosystem, release): &(Ecosystem, String)) -> bool {
+    catalog::needed(feeds, *ecosystem, release).is_empty()
+}
+
 /// A place as people know it.
-fn shown((ecosystem, release): &(Ecosystem, String)) -> String {
+pub fn shown((ecosystem, release): &(Ecosystem, String)) -> String {
     let name = ecosystem.name();
     if release.is_empty() { name.to_owned() } else { format!("{name} {release}") }
 }

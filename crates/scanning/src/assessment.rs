@@ -18,12 +18,20 @@ pub fn inventory(layers: Vec<String>, facts: &[LayerFacts]) -> Report {
     let Inventory { os, packages, problems, .. } = inventory::fold(&folded);
     let problem =
         |problem: inventory::Problem| ReportedProblem { layer: problem.layer, path: problem.path, what: problem.what };
+    // A system without packages has lost the list of them: that nothing is found in it says nothing.
+    let has_lost_packages = os.as_ref().is_some_and(|os| matching::place(os).is_some())
+        && !packages.iter().any(|package| package.package.kind.is_of_system());
+    let lost = has_lost_packages.then(|| ReportedProblem {
+        layer: 0,
+        path: None,
+        what: "the operating system's list of its packages is not there".to_owned(),
+    });
     Report {
         end_of_life: os.as_ref().and_then(matching::end_of_life).map(str::to_owned),
         system: os,
         layers,
         packages: packages.into_iter().map(reported).collect(),
-        problems: problems.into_iter().map(problem).collect(),
+        problems: lost.into_iter().chain(problems.into_iter().map(problem)).collect(),
         ..Report::default()
     }
 }

@@ -10,7 +10,9 @@ use registry::images::errors::RegistryError;
 use registry::images::repositories::reference;
 use runtime::jobs::handler::Handle;
 use runtime::jobs::job::{self, Attempt, JobError};
+use scan::ecosystem::Ecosystem;
 use scan::facts::LayerFacts;
+use scan::feeds::catalog::Feed;
 use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::image_scans::{self, ScanStatus};
@@ -18,7 +20,7 @@ use store::tables::images::ImageStatus;
 use store::tables::repositories::Repository;
 use store::tables::scanning_configurations::ScanType;
 
-use crate::advisory_state::{self, AdvisoryState};
+use crate::advisory_state::{self, AdvisoryState, Places};
 use crate::analyse_layer::AnalyseLayer;
 use crate::context::Scanning;
 use crate::image_layers::{ImageLayer, ImageLayers};
@@ -136,11 +138,23 @@ async fn scan(app: &Arc<Scanning>, subject: &Subject) -> Result<Progress, Regist
     };
     let before = earlier_report(app, image.id, scan.scan_type).await?;
     let (report, uncovered) = advisory_index::compare(app, report, before, feeds).await?;
-    ended(judge(report, &uncovered, scan.scan_type))
+    let compared = Compared { places: &places, uncovered: &uncovered, feeds: &app.advisories.feeds };
+    ended(judge(report, &compared, scan.scan_type))
+}
+
+/// What an image has packages of, and how much of that was compared.
+struct Compared<'a> {
+    /// All of it.
+    places: &'a Places,
+    /// What there are no advisories for.
+    uncovered: &'a Places,
+    /// The feeds that there are.
+    feeds: &'a [Feed],
 }
 
 /// What is said of an image that was compared with advisories: that nothing was found says something only if all of it was.
-fn judge(report: Report, uncovered: &[String], scan_type: ScanType) -> End {
+fn judge(report: Report, compared: &Compared<'_>, scan_type: ScanType) -> End {
+    let Compared { places, uncovered, feeds } = compared;
     let packages_of_system = report.packages.iter().any(|package| package.package.kind.is_of_system());
     let is_known = report.system.as_ref().is_some_and(|os| scan::matching::place(os).is_some());
     if (report.system.is_some() || packages_of_system) && !is_known {
@@ -149,16 +163,30 @@ fn judge(report: Report, uncovered: &[String], scan_type: ScanType) -> End {
             format!("UnsupportedImageError: The operating system '{id}' version '{version}' is not supported");
         return End { status: ScanStatus::UnsupportedImage, description: Some(description), report: Some(report) };
     }
-    if !uncovered.is_empty() {
-        let why = format!("There are no advisories for {}", uncovered.join(", "));
+    let list = |places: &[&(Ecosystem, String)]| {
+        places.iter().map(|place| advisory_state::shown(place)).collect::<Vec<_>>().join(", ")
+    };
+    // Languages whose feeds are switched off are left out by whoever runs the server; the rest was to be compared.
+    let is_left_out =
+        |place: &&(Ecosystem, String)| !place.0.is_distribution() && advisory_state::is_left_out(feeds, place);
+    let (left_out, lacking): (Vec<_>, Vec<_>) = uncovered.iter().partition(is_left_out);
+    // An image of which nothing was compared is not clean, whoever wants it so.
+    let is_nothing_left = lacking.is_empty() && !left_out.is_empty() && uncovered.len() == places.len();
+    let lacking = if is_nothing_left { &left_out } else { &lacking };
+    if !lacking.is_empty() {
+        let why = format!("There are no advisories for {}", list(lacking));
         return End { status: ScanStatus::Failed, description: Some(why), report: Some(report) };
     }
     let (status, ended) = match scan_type {
         ScanType::Basic => (ScanStatus::Complete, COMPLETE),
         ScanType::Enhanced => (ScanStatus::Active, ACTIVE),
     };
+    let ended = match left_out.as_slice() {
+        [] => ended.to_owned(),
+        left_out => format!("{ended} Packages of {} were not compared: their feeds are switched off.", list(left_out)),
+    };
     if report.problems.is_empty() {
-        return End { status, description: Some(ended.to_owned()), report: Some(report) };
+        return End { status, description: Some(ended), report: Some(report) };
     }
     let shown: BTreeSet<&str> = report.problems.iter().take(5).map(|problem| problem.what.as_str()).collect();
     let more = report.problems.len().saturating_sub(5);

@@ -147,6 +147,30 @@ async fn what_cannot_be_scanned_says_so() {
 }
 
 #[tokio::test]
+async fn what_is_left_out_is_said() {
+    let fixture = Fixture::new().await;
+    let repository = fixture.home().await;
+    fixture.advise(&advisories()).await.expect("in force");
+    // The fixture has no feed of Python's packages.
+    let django =
+        ("usr/lib/python3/site-packages/django-3.0.dist-info/METADATA", b"Name: Django\nVersion: 3.0\n".as_slice());
+    let both = fixture.push(&repository, &[alpine(&[("openssl", "3.3.2-r1")]), layer(&[django])]).await;
+    let scan = fixture.scan(both).await;
+    assert_eq!(scan.status, ScanStatus::Complete, "{scan:?}");
+    assert!(scan.description.expect("it says so").ends_with("PyPI were not compared: their feeds are switched off."));
+    // Where nothing else is in an image, nothing was compared.
+    let alone = fixture.push(&repository, &[layer(&[django])]).await;
+    let scan = fixture.scan(alone).await;
+    assert_eq!(scan.status, ScanStatus::Failed);
+    assert_eq!(scan.description.as_deref(), Some("There are no advisories for PyPI"));
+    // A system that has lost the list of its packages.
+    let lost = fixture.push(&repository, &[layer(&[("etc/os-release", b"ID=alpine\nVERSION_ID=3.20.3\n")])]).await;
+    let scan = fixture.scan(lost).await;
+    assert_eq!((scan.status, scan.is_whole), (ScanStatus::Failed, false));
+    assert!(scan.description.expect("why").contains("list of its packages is not there"));
+}
+
+#[tokio::test]
 async fn an_image_without_its_layer_fails_at_once() {
     let fixture = Fixture::new().await;
     let repository = fixture.home().await;
