@@ -37,6 +37,10 @@ fn with_codes(mut command: Command, codes: &'static str) -> Command {
     if names.is_empty() {
         return command.after_help(codes);
     }
+    // Some do something themselves as well.
+    if !command.is_subcommand_required_set() {
+        command = command.after_help(codes);
+    }
     for name in names {
         command = command.mut_subcommand(name, |command| with_codes(command, codes));
     }
@@ -92,7 +96,7 @@ fn lists(path: &[&Command], noun: &Command, command: &Command) -> Option<String>
         ["lifecycle", "run" | "set"] => {
             return Some("`wharf lifecycle status` lists the repositories that have a policy".to_owned());
         }
-        ["protect" | "repository", ..] => {
+        ["protect" | "repository" | "scan" | "findings", ..] => {
             return Some("`aws ecr describe-repositories` lists the repositories".to_owned());
         }
         ["image", ..] => return Some("`wharf image list-deleted` shows what can be restored".to_owned()),

@@ -20,7 +20,7 @@ pub fn reset(of: ResetOf, options: &Options) -> anyhow::Result<()> {
     let Reset { arn, old_policy, new_policy } = maintenance::runtime()?.block_on(reset_policy(&config, which))?;
     let mut text = String::new();
     match options.output {
-        Format::Json => {
+        Format::Json | Format::Sarif => {
             let shown = serde_json::json!({"arn": arn, "oldPolicy": old_policy, "newPolicy": new_policy});
             writeln!(text, "{shown:#}")?;
         }

@@ -1,6 +1,7 @@
 //! Dates as people read them, with their zone.
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 fn shown(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
@@ -14,6 +15,22 @@ pub(crate) fn of_iso8601(text: &str) -> String {
 /// Epoch seconds as ISO 8601, which scripts read.
 pub(crate) fn iso8601(epoch_seconds: f64) -> String {
     aws::time::iso8601((epoch_seconds * 1_000.0) as i64)
+}
+
+/// Writes the times of an answer, which are the numbers whose names end so, as scripts read them.
+pub(crate) fn in_answer(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members.iter_mut() {
+                match member.as_f64().filter(|_| name.ends_with("At")) {
+                    Some(time) => *member = iso8601(time).into(),
+                    None => in_answer(member),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(in_answer),
+        _ => {}
+    }
 }
 
 #[cfg(test)]

@@ -54,6 +54,9 @@ pub enum Error {
         /// What gave the URL.
         by: String,
     },
+    /// What was asked for is neither so nor not so, as far as is known.
+    #[error("{0}")]
+    Unknown(String),
     /// What the command prints cannot be written.
     #[error("the output cannot be written: {0}")]
     Output(#[from] std::io::Error),
@@ -68,6 +71,7 @@ impl Error {
             | Self::File { .. }
             | Self::Unreachable { .. }
             | Self::Unreadable { .. }
+            | Self::Unknown(_)
             | Self::Output(_) => None,
         }
     }
@@ -87,7 +91,7 @@ impl Error {
                 by => format!("is {url}, which is from {by}, a Wharf server?"),
             }),
             Self::Refused { code, operation, credentials, .. } => refusal_hint(code, operation, credentials),
-            Self::Usage(_) | Self::File { .. } | Self::Output(_) => None,
+            Self::Usage(_) | Self::File { .. } | Self::Unknown(_) | Self::Output(_) => None,
         }
     }
 }
@@ -112,6 +116,9 @@ fn refusal_hint(code: &str, operation: &str, credentials: &str) -> Option<String
         },
         "LifecyclePolicyNotFoundException" => {
             Some("`aws ecr put-lifecycle-policy` gives a repository one; docs/lifecycle.md says how".to_owned())
+        }
+        "ScanNotFoundException" => {
+            Some("`wharf scan` has an image scanned; docs/scanning.md says when else it is".to_owned())
         }
         "InvalidAction" | "UnknownOperationException" => {
             Some(format!("this server knows no {operation}: is it as new as this program (`wharf --version`)?"))

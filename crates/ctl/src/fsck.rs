@@ -193,22 +193,8 @@ pub(crate) fn render_unreadable(output: &mut Output<'_>, findings: Vec<Value>, n
 
 /// With its dates as scripts read them.
 fn to_json(answer: &CheckAnswer) -> Value {
-    fn dates(value: &mut Value) {
-        match value {
-            Value::Object(members) => {
-                for (name, member) in members.iter_mut() {
-                    match member.as_f64().filter(|_| name.ends_with("At")) {
-                        Some(time) => *member = date::iso8601(time).into(),
-                        None => dates(member),
-                    }
-                }
-            }
-            Value::Array(items) => items.iter_mut().for_each(dates),
-            _ => {}
-        }
-    }
     let mut value = json!(answer);
-    dates(&mut value);
+    date::in_answer(&mut value);
     value
 }
 

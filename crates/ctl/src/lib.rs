@@ -16,6 +16,7 @@ mod dry_run;
 mod duration;
 mod error;
 mod events;
+mod findings;
 mod fsck;
 mod gc;
 mod given;
@@ -24,6 +25,7 @@ mod health;
 mod held_policy;
 mod holder;
 mod image;
+mod image_scan;
 mod import;
 mod job_kind;
 mod jobs;
@@ -42,6 +44,7 @@ mod replication;
 mod replication_backfill;
 mod repository;
 mod role;
+mod scan;
 mod scheme;
 mod service_key;
 mod since;
@@ -96,6 +99,13 @@ pub enum Command {
     Access(Noun<access::Command>),
     /// Copy repositories from elsewhere. Exits with 1 if something could not be imported.
     Import(Noun<import::Command>),
+    /// Scan an image for vulnerabilities, wait, and show what was found. Exits with 1 if something counts, and with 2 if
+    /// it is not known that nothing does.
+    #[command(mut_arg("output", |output| output.value_parser(clap::builder::EnumValueParser::<Format>::new())))]
+    Scan(Verb<scan::ScanArgs>),
+    /// What the last scan of an image has found. Exits as `wharf scan` does.
+    #[command(mut_arg("output", |output| output.value_parser(clap::builder::EnumValueParser::<Format>::new())))]
+    Findings(Verb<findings::FindingsArgs>),
     /// Deleted images, which can be restored for a while.
     Image(Noun<image::Command>),
     /// Lifecycle policies: run them now, see what they would do and what came of them.
@@ -178,6 +188,8 @@ impl Command {
             Self::Replication(noun) => &noun.options,
             Self::Access(noun) => &noun.options,
             Self::Import(noun) => &noun.options,
+            Self::Scan(verb) => &verb.options,
+            Self::Findings(verb) => &verb.options,
             Self::Image(noun) => &noun.options,
             Self::Lifecycle(noun) => &noun.options,
             Self::Repository(noun) => &noun.options,
@@ -234,6 +246,8 @@ impl Command {
             Self::Fsck(verb) => return verb.arguments.run(&mut session).await,
             Self::Access(noun) => return noun.command.run(&mut session).await,
             Self::Import(_) => return Ok(Outcome::Done),
+            Self::Scan(verb) => return verb.arguments.run(&mut session).await,
+            Self::Findings(verb) => return verb.arguments.run(&mut session).await,
             Self::Image(noun) => return noun.command.run(&mut session).await,
             Self::Lifecycle(noun) => return noun.command.run(&mut session).await,
             Self::Repository(noun) => noun.command.run(&mut session).await?,

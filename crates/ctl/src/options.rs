@@ -29,7 +29,7 @@ pub struct Options {
     #[arg(long, global = true, value_name = "FILE")]
     pub ca_bundle: Option<PathBuf>,
     /// How to print.
-    #[arg(long, global = true, value_enum, default_value_t)]
+    #[arg(long, global = true, default_value = "text", value_parser = Format::of_every_command())]
     pub output: Format,
     /// Configuration file of the server on this machine, which names its data folder.
     #[arg(long, global = true, value_name = "FILE")]

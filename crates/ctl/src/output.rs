@@ -4,6 +4,7 @@ use std::io::Write;
 
 use aws::visible;
 use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
 
 use crate::error::Error;
@@ -16,6 +17,16 @@ pub enum Format {
     Text,
     /// For scripts.
     Json,
+    /// For code hosts, which show findings beside the code: SARIF 2.1.0.
+    Sarif,
+}
+
+impl Format {
+    /// Reads what every command can print.
+    pub(crate) fn of_every_command() -> impl TypedValueParser<Value = Self> {
+        let values = [Self::Text, Self::Json].iter().filter_map(Self::to_possible_value);
+        PossibleValuesParser::new(values).try_map(|text| Self::from_str(&text, true))
+    }
 }
 
 /// Colour never carries a meaning alone: the words say it too.
@@ -46,6 +57,11 @@ impl<'a> Output<'a> {
         Self { writer, format, has_colours }
     }
 
+    /// How it prints.
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
     fn json<T: Serialize>(&mut self, value: &T) -> Result<(), Error> {
         let text = serde_json::to_string_pretty(value).map_err(std::io::Error::from)?;
         writeln!(self.writer, "{}", visible::shown_json(&text))?;
@@ -55,7 +71,7 @@ impl<'a> Output<'a> {
     /// A value: as JSON, or as the text that `text` makes of it, which ends without a line break.
     pub(crate) fn show<T: Serialize>(&mut self, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), Error> {
         match self.format {
-            Format::Json => self.json(value),
+            Format::Json | Format::Sarif => self.json(value),
             Format::Text => {
                 let text = text(value);
                 // Colours are put in by what makes the text, out of values that are cleaned by then.
@@ -73,7 +89,7 @@ impl<'a> Output<'a> {
         columns: &[&str],
         row: impl Fn(&T) -> Vec<String>,
     ) -> Result<(), Error> {
-        if self.format == Format::Json {
+        if self.format != Format::Text {
             return self.json(&items);
         }
         if items.is_empty() {
@@ -97,7 +113,7 @@ impl<'a> Output<'a> {
         row: impl Fn(&T) -> Vec<String>,
     ) -> Result<(), Error> {
         match self.format {
-            Format::Json => Ok(()),
+            Format::Json | Format::Sarif => Ok(()),
             Format::Text => self.list(items, "", columns, row),
         }
     }
@@ -105,7 +121,7 @@ impl<'a> Output<'a> {
     /// One of many values that are shown as they come: as a line of JSON, or of text.
     pub(crate) fn line<T: Serialize>(&mut self, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), Error> {
         let line = match self.format {
-            Format::Json => {
+            Format::Json | Format::Sarif => {
                 visible::shown_json(&serde_json::to_string(value).map_err(std::io::Error::from)?).into_owned()
             }
             Format::Text => clean(&text(value)),
@@ -117,7 +133,7 @@ impl<'a> Output<'a> {
     /// A remark after what was shown, for people alone.
     pub(crate) fn note(&mut self, text: &str) -> Result<(), Error> {
         match self.format {
-            Format::Json => Ok(()),
+            Format::Json | Format::Sarif => Ok(()),
             Format::Text => Ok(writeln!(self.writer, "{}", clean(text))?),
         }
     }
@@ -142,7 +158,7 @@ pub(crate) fn clean(text: &str) -> String {
 }
 
 /// Lines of columns that are as wide as their widest entry. What is empty is shown as a dash.
-fn table(columns: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+pub(crate) fn table(columns: &[&str], rows: &[Vec<String>]) -> Vec<String> {
     let mut lines: Vec<Vec<String>> = vec![columns.iter().map(|column| (*column).to_owned()).collect()];
     lines.extend(rows.iter().map(|row| row.iter().map(|cell| shown(cell).replace('\n', " ")).collect()));
     let widths: Vec<usize> = (0..columns.len())

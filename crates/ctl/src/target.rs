@@ -58,6 +58,11 @@ impl Target {
             Part::Digest(digest) => Some(json!({ "imageDigest": digest })),
         }
     }
+
+    /// The one image that it names, as an operation takes it: the tag `latest` of a repository alone, as when it is pulled.
+    pub(crate) fn one_image(&self) -> Value {
+        self.image_id().unwrap_or_else(|| json!({ "imageTag": "latest" }))
+    }
 }
 
 #[cfg(test)]
@@ -76,6 +81,8 @@ mod tests {
             assert_eq!((target.repository.as_str(), &target.part), ("team/app", &part), "{text}");
             assert_eq!(target.to_string(), text);
         }
+        let one = |text: &str| text.parse::<Target>().expect(text).one_image();
+        assert_eq!((one("app"), one("app:v1")), (json!({ "imageTag": "latest" }), json!({ "imageTag": "v1" })));
         for text in ["", ":tag", "@sha256:abc", "app:", "app@", "localhost:5000/app@sha256:abc"] {
             assert!(text.parse::<Target>().is_err(), "{text}");
         }

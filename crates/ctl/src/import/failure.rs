@@ -83,7 +83,9 @@ impl From<Error> for Failure {
                 code if code.ends_with("AlreadyExistsException") => Self::Exists(text),
                 _ => Self::Final(text),
             },
-            Error::Usage(_) | Error::File { .. } | Error::Unreadable { .. } | Error::Output(_) => Self::Final(text),
+            Error::Usage(_) | Error::File { .. } | Error::Unreadable { .. } | Error::Unknown(_) | Error::Output(_) => {
+                Self::Final(text)
+            }
         }
     }
 }
