@@ -10,7 +10,7 @@ use crate::output::{Format, Output};
 use crate::{Outcome, date};
 
 /// Which findings are shown, and which end a command with 1.
-#[derive(Args, Clone, Copy, Debug, Default)]
+#[derive(Args, Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct ShowArgs {
     /// The least severity of findings with which the exit code is 1. Without it, any finding is enough.
     #[arg(long, value_enum, value_name = "SEVERITY", default_value_t, hide_default_value = true)]

@@ -142,7 +142,8 @@ fn summary(scan: &ImageScan, gate: Gate) -> String {
     if included.is_empty() {
         let filters = if gate.is_only_fixed { " that a version fixes" } else { "" };
         let so_far = if gaps.is_empty() { "" } else { " so far" };
-        lines.push(format!("No findings{}{filters}{so_far}", gate.least.words()));
+        let other = if scan.findings.is_empty() { "" } else { "other " };
+        lines.push(format!("No {other}findings{}{filters}{so_far}", gate.least.words()));
     } else {
         let mut counts: Vec<(Severity, usize)> = Vec::new();
         let mut severities: Vec<Severity> = included.iter().map(|finding| finding.severity).collect();

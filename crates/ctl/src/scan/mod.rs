@@ -22,7 +22,7 @@ const LOOK_FIRST: Wait = Wait::from_millis(100);
 const LOOK_LAST: Wait = Wait::from_secs(2);
 
 #[derive(Args, Debug)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(subcommand_negates_reqs = true, subcommand_precedence_over_arg = true)]
 pub struct ScanArgs {
     #[command(subcommand)]
     command: Option<Command>,
@@ -63,7 +63,8 @@ struct StartAnswer {
 impl ScanArgs {
     pub(crate) async fn run(self, session: &mut Session<'_>) -> Result<Outcome, Error> {
         match (self.command, self.start.target.as_ref()) {
-            (Some(Command::Explain(explain)), _) => explain.run(session).await,
+            (Some(Command::Explain(explain)), None) if self.start.is_bare() => explain.run(session).await,
+            (Some(_), _) => Err(Error::Usage("what has an image scanned goes without `explain`".to_owned())),
             (None, Some(target)) => self.start.run(session, target).await,
             (None, None) => Err(Error::Usage("name an image: REPO, REPO:TAG or REPO@DIGEST".to_owned())),
         }
@@ -71,6 +72,11 @@ impl ScanArgs {
 }
 
 impl StartArgs {
+    /// Whether none of it was given.
+    fn is_bare(&self) -> bool {
+        self.target.is_none() && self.show == ShowArgs::default() && !self.no_wait && self.timeout.is_none()
+    }
+
     async fn run(&self, session: &mut Session<'_>, target: &Target) -> Result<Outcome, Error> {
         let Session { client, output } = session;
         let input = json!({ "repositoryName": target.repository, "imageId": target.one_image() });

@@ -405,13 +405,17 @@ async fn why_it_is_said() {
         "it is not known whether app:v1 has anything to do with CVE-2026-1: it was analysed in part"
     );
     let ran = run(
-        &["scan", "explain", "app:v1", "CVE-2026-1", "--output", "json"],
+        &["scan", "--output", "json", "explain", "app:v1", "CVE-2026-1"],
         vec![ok(&part), explanation(&[explained(true, "r")])],
     )
     .await;
     let shown: Value = serde_json::from_str(ran.text()).expect("JSON");
     assert_eq!(shown["packages"][0]["evidence"][0]["rule"], "r");
     assert_eq!(shown["unknown"], json!(["it was analysed in part"]));
+    for given in [&["--no-wait"][..], &["--fail-on", "low"], &["app:v2"]] {
+        let ran = run(&[&["scan"], given, &["explain", "app:v1", "CVE-2026-1"]].concat(), Vec::new()).await;
+        assert!(ran.error().to_string().contains("without `explain`"), "{given:?}");
+    }
     let ran = run(&["scan", "explain", "app:v1", "CVE-2026-1", "--output", "sarif"], Vec::new()).await;
     assert!(ran.error().to_string().contains("not as sarif"));
 }
