@@ -17,16 +17,24 @@ def cache_folder():
     return folder
 
 
-def debian_rootfs():
+def debian_rootfs(suite=SUITE):
     """The path of a tar file with a minimal Debian (some 200 MB)."""
-    kept = cache_folder() / f"debian-{SUITE}.tar"
+    kept = cache_folder() / f"debian-{suite}.tar"
     if not kept.exists():
         folder = Path(tempfile.mkdtemp(prefix="wharf-rootfs-"))
         try:
-            run(program("debootstrap"), "--variant=minbase", SUITE, folder / "root", MIRROR, timeout=900)
+            run(program("debootstrap"), "--variant=minbase", suite, folder / "root", MIRROR, timeout=900)
             partial = kept.with_suffix(f".{os.getpid()}")
             run("tar", "--numeric-owner", "-C", folder / "root", "-cf", partial, ".")
             partial.rename(kept)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     return kept
+
+
+def unpacked_rootfs(folder, suite=SUITE):
+    """Unpacks such a Debian into a folder; returns that."""
+    folder = Path(folder)
+    folder.mkdir(parents=True)
+    run("tar", "--numeric-owner", "-C", folder, "-xf", debian_rootfs(suite))
+    return folder
