@@ -4,7 +4,7 @@ import pytest
 
 from harness.commands import program, run
 from harness.feeds import FeedServer
-from harness.rootfs import SUITE, debian_rootfs, unpacked_rootfs
+from harness.rootfs import SUITE, unpacked_rootfs
 from harness.scans import (
     Scanned,
     advisory,
