@@ -1,15 +1,20 @@
 """Images of Alpine made here, of few bytes: a system, and packages as apk notes them."""
 
+import functools
 import json
 
 from harness.images import Image, layer, noise
 
+# Of little weight, and long to read.
+LARGE = {"data/zeros": bytes(200_000_000)}
 
-def system(release):
+
+@functools.cache
+def system(release, is_large=False):
     """A layer that says which Alpine it is."""
     words = {"ID": "alpine", "VERSION_ID": f"{release}.1", "PRETTY_NAME": f'"Alpine Linux v{release}"'}
     told = "".join(f"{key}={word}\n" for key, word in words.items())
-    return layer({"etc/os-release": told.encode()})
+    return layer({"etc/os-release": told.encode(), **(LARGE if is_large else {})})
 
 
 def installed(packages):
@@ -19,13 +24,20 @@ def installed(packages):
 
 
 def data(name, size):
-    """A layer that takes a while to be read, with nothing of interest in it."""
+    """A layer with nothing of interest in it."""
     return layer({f"data/{name}": noise(name, size)})
 
 
-def alpine(name, packages, release="3.22", between=()):
-    """An image with these packages. `between` are layers that lie under apk's database."""
-    made = [system(release), *between, installed(packages)]
+@functools.cache
+def large():
+    """A layer of the same kind that takes so long to be read that whoever reads it can be met."""
+    return layer(LARGE)
+
+
+def alpine(name, packages, release="3.22", between=(), below=None):
+    """An image with these packages. `between` are layers that lie under apk's database; `below` is the lowest one, in place of
+    that which says which Alpine it is."""
+    made = [below or system(release), *between, installed(packages)]
     config = {
         "architecture": "amd64",
         "os": "linux",

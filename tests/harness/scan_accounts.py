@@ -111,17 +111,14 @@ def lasting(told):
 def reading_children(server):
     """The processes that read layers for a server."""
     found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
+    for listed in Path(f"/proc/{server.process.pid}/task").glob("*/children"):
         try:
-            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            words = (entry / "cmdline").read_bytes().split(b"\0")
-        except (OSError, IndexError, ValueError):
-            # It has ended meanwhile.
+            for child in listed.read_text().split():
+                if b"analyze-layer" in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0"):
+                    found.append(int(child))
+        except OSError:
+            # It has ended meanwhile, or the thread that has started it.
             continue
-        if parent == server.process.pid and b"analyze-layer" in words:
-            found.append(int(entry.name))
     return found
 
 
@@ -142,3 +139,12 @@ def signal_child(server, number, but=()):
 
     wait_for(is_sent, "a process that reads a layer")
     return sent[0]
+
+
+def has_worked(child):
+    """Whether a process has taken some time of a processor: who reads a layer has begun to by then."""
+    try:
+        user, system = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[11:13]
+    except OSError:
+        return False
+    return int(user) + int(system) >= 2
