@@ -23,7 +23,7 @@ VULNERABLE = [
     advisory("GHSA-p6mc-m468-83gw", "npm", "lodash", "4.17.19"),
     advisory("GHSA-vh95-rmgr-6w4m", "npm", "minimist", "1.2.3"),
     advisory("GHSA-xxxx-none-here", "npm", "express", "4.16.0"),
-    advisory("GHSA-mjmj-j48q-9wg2", "Maven", "com.thoughtworks.xstream:xstream", "1.4.21"),
+    advisory("GHSA-hfq9-hggm-c56q", "Maven", "com.thoughtworks.xstream:xstream", "1.4.21"),
     advisory("GHSA-jfh8-c2jp-5v3q", "Maven", "org.apache.logging.log4j:log4j-core", "2.15.0"),
     advisory("GO-2023-1840", "Go", "stdlib", "1.19.10"),
     advisory("GO-2022-0493", "Go", "golang.org/x/sys", "0.0.0-20220412211240-33da011f77ad"),

@@ -3,6 +3,7 @@
 import pytest
 
 from harness.commands import program, run
+from harness.downloads import debian_archive
 from harness.feeds import FeedServer
 from harness.rootfs import SUITE, unpacked_rootfs
 from harness.scans import (
@@ -38,6 +39,7 @@ def wharf(tmp_path_factory, feeds):
             for _, release in SUITES
         ),
         advisory("ALPINE-CVE-2026-1", "Alpine:v3.20", "openssl", "3.3.2-r1"),
+        advisory("GHSA-hfq9-hggm-c56q", "Maven", "com.thoughtworks.xstream:xstream", "1.4.21"),
         advisory("RLSA-2026:1", "Rocky Linux:9", "made", "2:1.10-3.el9"),
     ]
     serve_advisories(feeds, records)
@@ -83,26 +85,32 @@ def test_debian(wharf, tmp_path, suite, release):
     assert findings(described) == [(f"CVE-2026-{release}", "glibc", glibc)]
 
 
-def test_debian_built_on_by_docker(wharf, docker, debian_image):
-    """Packages that a later layer removed, with or without what is left of their configuration."""
+def test_debian_built_on_by_docker(wharf, docker, debian_image, tmp_path):
+    """Packages that a later layer removed, with or without what is left of their configuration, and one that it added: what
+    Maven would say of its archive is Debian's to say, as Debian mends old versions."""
     built = f"{wharf.host}/debian/built:v1"
+    archive = debian_archive("libxstream-java", tmp_path)
     lines = [
         f"FROM {debian_image}",
         # One is gone with all that it had, of another its configuration stays.
         "RUN dpkg --force-all --purge mawk && dpkg --force-all --remove login",
-        "RUN rm -rf /usr/share/doc",
+        f"COPY {archive.name} /tmp/",
+        f"RUN dpkg --force-depends --install /tmp/{archive.name} && rm -rf /tmp/*.deb /usr/share/doc",
     ]
+    (tmp_path / "Dockerfile").write_text("\n".join(lines))
     scanned = Scanned(wharf, "debian/built")
-    docker("build", "--network=none", "--tag", built, "-", stdin="\n".join(lines))
+    docker("build", "--network=none", "--tag", built, str(tmp_path))
     docker("login", "--username", "AWS", "--password-stdin", wharf.host, stdin=wharf.password)
     docker("push", built)
     docker.log_out(wharf.host)
-    scanned.wait()
+    described = scanned.wait()
     query = ["dpkg-query", "--show", f"--showformat={DPKG_FORMAT}"]
     told = docker("run", "--rm", "--network=none", built, *query)
     assert "config-files\tlogin" in told and "mawk" not in told
     expected = dpkg_packages(told)
+    assert "libxstream-java" in {name for name, *_ in expected}
     assert listed_by_dpkg(scanned.packages("dpkg")) == expected
+    assert {found["name"] for found in described["findings"]} == {"glibc"}
     docker.forget(built)
 
 

@@ -194,8 +194,14 @@ def test_the_gate(start, feeds, tmp_path):
         assert (found["name"], found["severity"]) == ("CVE-2026-1000", "CRITICAL")
         attributes = {each["key"]: each["value"] for each in found["attributes"]}
         assert attributes["package_name"] == "openssl" and attributes["package_version"] == VULNERABLE
+    # What buildx adds to images is none.
+    ecr = wharf.client()
+    (pushed,) = ecr.batch_get_image(repositoryName="api-gateway", imageIds=[{"imageTag": "clean-index"}])["images"]
+    attested = json.loads(pushed["imageManifest"])["manifests"][-1]
+    with pytest.raises(ecr.exceptions.UnsupportedImageTypeException):
+        ecr.start_image_scan(repositoryName="api-gateway", imageId={"imageDigest": attested["digest"]})
     # Less than critical is told all the same.
-    told = wharf.client().describe_image_scan_findings(repositoryName="api-gateway", imageId={"imageTag": "clean"})
+    told = ecr.describe_image_scan_findings(repositoryName="api-gateway", imageId={"imageTag": "clean"})
     assert told["imageScanFindings"]["findingSeverityCounts"] == {"LOW": 1}
 
 

@@ -9,16 +9,22 @@ from harness.commands import CommandFailed, program, run
 from harness.rootfs import cache_folder
 
 
+def debian_archive(package, folder):
+    """A package as Debian has it, fetched into a folder that is there."""
+    # apt fetches as a user of its own.
+    folder.chmod(0o777)
+    fetch(package, folder)
+    (archive,) = folder.glob(f"{package}_*.deb")
+    return archive
+
+
 def debian_files(package, *paths):
     """A folder with the files of a package, or with some of them alone."""
     kept = cache_folder() / f"package-{package}"
     if not kept.exists():
         folder = Path(tempfile.mkdtemp(prefix="wharf-package-"))
-        # apt fetches as a user of its own.
-        folder.chmod(0o777)
         try:
-            fetch(package, folder)
-            (archive,) = folder.glob("*.deb")
+            archive = debian_archive(package, folder)
             content = run(program("dpkg-deb"), "--fsys-tarfile", archive, text=False).stdout
             partial = kept.with_suffix(f".{os.getpid()}")
             partial.mkdir()
