@@ -8,7 +8,7 @@ use registry::Registry;
 use runtime::boxed;
 use scan::advisory::Head;
 use scan::ecosystem::Ecosystem;
-use scan::matching::{self, AdvisoryIndex, Evidence, Facts, Key, Row};
+use scan::matching::{self, AdvisoryIndex, Evidence, Facts, Key, MatchLimits, Row};
 use scan::stored::{self, Details};
 use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
@@ -104,7 +104,7 @@ pub(crate) async fn compare(
         .read(move |tx| {
             // The transaction may be tried again.
             let mut report = report.clone();
-            let assessment = matching::assess(&report.match_input(), &Index(RefCell::new(tx)))?;
+            let assessment = matching::find(&report.match_input(), &Index(RefCell::new(tx)), &MatchLimits::default())?;
             let uncovered = assessment.uncovered.iter().cloned().collect();
             assessment::note_findings(&mut report, assessment, before.as_ref(), now_ms);
             report.vulnerabilities = vulnerabilities(tx, &report.findings)?;

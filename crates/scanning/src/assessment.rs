@@ -12,10 +12,18 @@ use scan::severity::Severity;
 use crate::advisory_state::Places;
 use crate::report::{Finding, Place, Report, ReportedPackage, ReportedProblem};
 
-/// What an image holds, before it is compared with anything.
-pub fn inventory(layers: Vec<String>, facts: &[LayerFacts]) -> Report {
-    let folded: Vec<&LayerFacts> = facts.iter().collect();
-    let Inventory { os, packages, problems, .. } = inventory::fold(&folded);
+/// Packages that a report has at most: hostile images have more.
+const PACKAGES: usize = 200_000;
+
+/// What an image holds, before it is compared with anything: `facts` of its layers, from the lowest on.
+pub fn inventory(layers: Vec<String>, facts: &[&LayerFacts]) -> Report {
+    let Inventory { os, mut packages, problems, .. } = inventory::fold(facts);
+    let too_many = (packages.len() > PACKAGES).then(|| ReportedProblem {
+        layer: 0,
+        path: None,
+        what: format!("the image has more than {PACKAGES} packages"),
+    });
+    packages.truncate(PACKAGES);
     let problem =
         |problem: inventory::Problem| ReportedProblem { layer: problem.layer, path: problem.path, what: problem.what };
     // A system without packages has lost the list of them: that nothing is found in it says nothing.
@@ -31,7 +39,7 @@ pub fn inventory(layers: Vec<String>, facts: &[LayerFacts]) -> Report {
         system: os,
         layers,
         packages: packages.into_iter().map(reported).collect(),
-        problems: lost.into_iter().chain(problems.into_iter().map(problem)).collect(),
+        problems: lost.into_iter().chain(too_many).chain(problems.into_iter().map(problem)).collect(),
         ..Report::default()
     }
 }
@@ -58,6 +66,7 @@ pub fn places(report: &Report) -> Places {
 pub fn note_findings(report: &mut Report, assessment: Assessment, before: Option<&Report>, now_ms: i64) {
     let first_seen = before.map(first_seen).unwrap_or_default();
     report.skipped = assessment.skipped;
+    report.problems.extend(assessment.ended.map(|what| ReportedProblem { layer: 0, path: None, what }));
     // Packages that were built from one source get their fix together.
     let mut groups: BTreeMap<(String, String, String, Option<String>), Finding> = BTreeMap::new();
     for found in assessment.matches {
@@ -81,7 +90,7 @@ pub fn note_findings(report: &mut Report, assessment: Assessment, before: Option
 /// The name and version of what a package was built from.
 fn built_from(package: &Package) -> (String, String) {
     match &package.source {
-        Some(source) if package.kind.is_of_system() => (source.name.clone(), source.version.clone()),
+        Some(source) if package.kind.is_of_system() => (source.name.clone(), matching::source_version(package, source)),
         Some(_) | None => (package.name.clone(), package.version.clone()),
     }
 }

@@ -72,6 +72,14 @@ fn is_analysed(tx: &mut dyn Tx, account: &AccountId, blob_id: i64) -> Result<Kno
     })
 }
 
+/// The facts of a layer, and how many bytes they take as they are stored, unpacked.
+pub struct OpenFacts {
+    /// The facts.
+    pub facts: LayerFacts,
+    /// What they take.
+    pub bytes: usize,
+}
+
 /// Opens the facts of a layer; none if there are none any more.
 #[boxed]
 pub async fn open(
@@ -79,7 +87,7 @@ pub async fn open(
     account: &AccountId,
     blob_id: i64,
     limits: &Limits,
-) -> Result<Option<LayerFacts>, RegistryError> {
+) -> Result<Option<OpenFacts>, RegistryError> {
     let asked = *account;
     let found = app.db.read(move |tx| layer_facts::find(tx, &asked, blob_id)).await?;
     let Some(document) = found else { return Ok(None) };
@@ -116,7 +124,7 @@ pub async fn is_as_before(
     limits: &Limits,
 ) -> Result<bool, RegistryError> {
     let facts = match open(app, account, blob.id, limits).await {
-        Ok(Some(facts)) => facts,
+        Ok(Some(opened)) => opened.facts,
         Ok(None) => return Ok(false),
         // They are made anew.
         Err(RegistryError::Store(error)) if error.kind() == StoreErrorKind::Corrupt => return Ok(false),
@@ -151,14 +159,15 @@ fn to_bytes(facts: &LayerFacts) -> Result<Vec<u8>, StoreError> {
         .map_err(|error| StoreError::new(StoreErrorKind::Other, format!("facts of a layer cannot be packed: {error}")))
 }
 
-fn from_bytes(packed: &[u8], limits: &Limits) -> Result<LayerFacts, StoreError> {
+fn from_bytes(packed: &[u8], limits: &Limits) -> Result<OpenFacts, StoreError> {
     let damaged = |why: &dyn std::fmt::Display| {
         StoreError::new(StoreErrorKind::Corrupt, format!("the facts of a layer are damaged: {why}"))
     };
     // They are counted by what they take in memory, which is more than their bytes.
     let bytes =
         zstd::bulk::decompress(packed, limits.facts_bytes.saturating_mul(2)).map_err(|error| damaged(&error))?;
-    LayerFacts::from_bytes(&bytes, limits).map_err(|error| damaged(&error))
+    let facts = LayerFacts::from_bytes(&bytes, limits).map_err(|error| damaged(&error))?;
+    Ok(OpenFacts { facts, bytes: bytes.len() })
 }
 
 #[cfg(test)]
@@ -170,9 +179,9 @@ mod tests {
         let limits = Limits::default();
         let facts = LayerFacts { problems: vec!["it ends early".to_owned()], ..LayerFacts::default() };
         let packed = to_bytes(&facts).expect("packed");
-        assert_eq!(from_bytes(&packed, &limits).expect("they are whole"), facts);
+        assert_eq!(from_bytes(&packed, &limits).expect("they are whole").facts, facts);
         for cut in 0..packed.len() {
-            let error = from_bytes(&packed[..cut], &limits).expect_err("they are cut");
+            let error = from_bytes(&packed[..cut], &limits).map(|opened| opened.facts).expect_err("they are cut");
             assert_eq!(error.kind(), StoreErrorKind::Corrupt);
         }
     }

@@ -1,9 +1,10 @@
 //! Scans an image: has its layers analysed, folds what is known of them, compares the packages with advisories, and notes what
 //! was found.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use aws::AccountId;
 use oci::{Digest, Manifest};
 use registry::images::encryption::{self, Use};
 use registry::images::errors::RegistryError;
@@ -24,7 +25,7 @@ use crate::advisory_state::{self, AdvisoryState, Places};
 use crate::analyse_layer::AnalyseLayer;
 use crate::context::Scanning;
 use crate::image_layers::{ImageLayer, ImageLayers};
-use crate::layer_facts::{self, Known};
+use crate::layer_facts::{self, Known, OpenFacts};
 use crate::report::Report;
 use crate::scan_end::{End, Subject, told};
 use crate::scan_image::ScanImage;
@@ -115,7 +116,7 @@ async fn scan(app: &Arc<Scanning>, subject: &Subject) -> Result<Progress, Regist
         });
     };
     let digests = layers.iter().map(|layer| layer.digest.to_string()).collect();
-    let folded = runtime::tasks::spawn_blocking(move || assessment::inventory(digests, &facts)).await;
+    let folded = runtime::tasks::spawn_blocking(move || assessment::inventory(digests, &facts.in_order())).await;
     let report = folded.map_err(|error| StoreError::new(StoreErrorKind::Other, error.to_string()))?;
     if report.system.is_none() && report.packages.is_empty() && report.problems.is_empty() {
         return ended(End::unsupported("The operating system '' version '' is not supported"));
@@ -247,37 +248,90 @@ async fn known_layers(
     Ok(None)
 }
 
-/// The facts of the image's layers, from the lowest on; none if some of them are not there any more.
+/// What the facts of an image's layers may take, each as often as the image names it: hostile images reach this, real ones do not.
+const IMAGE_FACTS_BYTES: usize = 512 << 20;
+
+/// The facts of an image's layers.
+#[derive(Default)]
+struct ImageFacts {
+    /// Those of each layer, once.
+    facts: Vec<LayerFacts>,
+    /// Which of them each layer of the image has, from the lowest on.
+    order: Vec<usize>,
+}
+
+impl ImageFacts {
+    fn push(&mut self, facts: LayerFacts) {
+        self.order.push(self.facts.len());
+        self.facts.push(facts);
+    }
+
+    fn in_order(&self) -> Vec<&LayerFacts> {
+        self.order.iter().filter_map(|at| self.facts.get(*at)).collect()
+    }
+}
+
+/// The facts of the image's layers; none if some of them are not there any more.
 async fn facts_of(
     app: &Scanning,
     repository: &Repository,
     layers: &[ImageLayer],
     known: &[Option<i64>],
-) -> Result<Option<Vec<LayerFacts>>, RegistryError> {
+) -> Result<Option<ImageFacts>, RegistryError> {
     let account = &repository.spec.registry.account;
-    let mut facts = Vec::with_capacity(layers.len());
+    let mut all = ImageFacts::default();
+    // By the row of a layer's blob: which facts it has, and what they take.
+    let mut seen: HashMap<i64, (usize, usize)> = HashMap::new();
+    let mut left = IMAGE_FACTS_BYTES;
+    let unread = |why: &str| LayerFacts { problems: vec![why.to_owned()], ..LayerFacts::default() };
     for (layer, blob_id) in layers.iter().zip(known) {
-        let opened = match (layer.problem, blob_id) {
-            (Some(problem), _) => Some(LayerFacts { problems: vec![problem.to_owned()], ..LayerFacts::default() }),
-            (None, None) => None,
-            (None, Some(blob_id)) => {
-                match layer_facts::open(app, account, *blob_id, app.reader.limits()).await {
-                    // They are made anew.
-                    Err(RegistryError::Store(error)) if error.kind() == StoreErrorKind::Corrupt => {
-                        tracing::warn!(error = %error, "facts of layer {} are made anew: {error}", layer.digest);
-                        let (account, blob_id) = (*account, *blob_id);
-                        let delete = move |tx: &mut dyn Tx| store::tables::layer_facts::delete(tx, &account, blob_id);
-                        app.db.write(delete).await.map_err(|error: StoreError| RegistryError::from(error))?;
-                        None
-                    }
-                    opened => opened?,
-                }
+        let blob_id = match (layer.problem, blob_id) {
+            (Some(problem), _) => {
+                all.push(unread(problem));
+                continue;
+            }
+            (None, None) => return Ok(None),
+            (None, Some(blob_id)) => *blob_id,
+        };
+        let (at, bytes) = match seen.get(&blob_id) {
+            Some(known) => *known,
+            None => {
+                let Some(opened) = open_facts(app, account, blob_id, layer).await? else { return Ok(None) };
+                all.facts.push(opened.facts);
+                *seen.entry(blob_id).or_insert((all.facts.len() - 1, opened.bytes))
             }
         };
-        let Some(opened) = opened else { return Ok(None) };
-        facts.push(opened);
+        match left.checked_sub(bytes) {
+            Some(rest) => {
+                left = rest;
+                all.order.push(at);
+            }
+            None => {
+                all.push(unread("what is known of the image's layers is more than is put together"));
+                return Ok(Some(all));
+            }
+        }
     }
-    Ok(Some(facts))
+    Ok(Some(all))
+}
+
+/// Opens the facts of a layer; none if there are none, or they are damaged: they are made anew then.
+async fn open_facts(
+    app: &Scanning,
+    account: &AccountId,
+    blob_id: i64,
+    layer: &ImageLayer,
+) -> Result<Option<OpenFacts>, RegistryError> {
+    match layer_facts::open(app, account, blob_id, app.reader.limits()).await {
+        Err(RegistryError::Store(error)) if error.kind() == StoreErrorKind::Corrupt => {
+            tracing::warn!(error = %error, "facts of layer {} are made anew: {error}", layer.digest);
+            let account = *account;
+            let delete = move |tx: &mut dyn Tx| store::tables::layer_facts::delete(tx, &account, blob_id);
+            app.db.write(delete).await.map_err(|error: StoreError| RegistryError::from(error))?;
+            Ok(None)
+        }
+        opened => opened,
+    }
 }
 
 /// What the scan before found. One that cannot be read is as none.

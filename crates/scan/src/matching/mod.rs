@@ -23,6 +23,7 @@ pub use answer::{Answer, Class, Evidence, Match, Skipped};
 pub use index::{AdvisoryIndex, Facts, Key, MemoryIndex, Row};
 pub use input::{InputPackage, MatchInput};
 pub use lifetime::end_of_life;
+pub use rpm::source_version;
 pub use system::place;
 
 use self::{
@@ -48,6 +49,8 @@ pub struct Assessment {
     pub skipped: Vec<Skipped>,
     /// What there are packages of, but no advisories: that nothing is found says nothing then.
     pub uncovered: Vec<(Ecosystem, String)>,
+    /// Why comparing ended before the last package, if it did: the image is partly analysed then.
+    pub ended: Option<String>,
 }
 
 impl Assessment {
@@ -62,8 +65,38 @@ pub fn places(input: &MatchInput) -> BTreeSet<(Ecosystem, String)> {
     Plan::of(input).places()
 }
 
-/// Matches packages with advisories.
+/// What comparing the packages of one image may take at most: hostile images reach these bounds, real ones do not.
+#[derive(Debug, Clone, Copy)]
+pub struct MatchLimits {
+    /// How often a row is held against a package.
+    pub rulings: u64,
+    /// Findings, each of one package.
+    pub findings: usize,
+}
+
+impl Default for MatchLimits {
+    fn default() -> Self {
+        Self { rulings: 20_000_000, findings: 100_000 }
+    }
+}
+
+/// Matches packages with advisories: all answers, whatever that takes.
 pub fn assess<I: AdvisoryIndex>(input: &MatchInput, index: &I) -> Result<Assessment, I::Error> {
+    let limits = MatchLimits { rulings: u64::MAX, findings: usize::MAX };
+    run(input, index, &limits, |_| true)
+}
+
+/// Matches packages with advisories, within limits: what is to be reported alone.
+pub fn find<I: AdvisoryIndex>(input: &MatchInput, index: &I, limits: &MatchLimits) -> Result<Assessment, I::Error> {
+    run(input, index, limits, Answer::is_finding)
+}
+
+fn run<I: AdvisoryIndex>(
+    input: &MatchInput,
+    index: &I,
+    limits: &MatchLimits,
+    is_kept: fn(&Answer) -> bool,
+) -> Result<Assessment, I::Error> {
     let loaded = Loaded::of(input, index)?;
     let mut assessment = Assessment { skipped: loaded.plan.skipped.clone(), ..Assessment::default() };
     for place in loaded.plan.places() {
@@ -73,8 +106,16 @@ pub fn assess<I: AdvisoryIndex>(input: &MatchInput, index: &I) -> Result<Assessm
     }
     let streams = loaded.streams(input);
     let mut pending = Vec::new();
+    let mut rulings = 0_u64;
     for planned in &loaded.plan.planned {
-        assess_package(input, planned, &loaded.rows_of(planned), &streams, &mut pending);
+        let rows = loaded.rows_of(planned);
+        rulings = rulings.saturating_add(rows.len() as u64);
+        if rulings > limits.rulings || pending.len() > limits.findings {
+            let what = "advisories say more of its packages than is compared with one image";
+            assessment.ended = Some(format!("{what}: {} comparisons, {} findings", limits.rulings, limits.findings));
+            break;
+        }
+        assess_package(input, planned, &rows, &streams, is_kept, &mut pending);
     }
     let ids: BTreeSet<String> = pending.iter().map(|pending| pending.found.vulnerability.clone()).collect();
     let facts = index.facts(&ids)?;
@@ -188,6 +229,7 @@ fn assess_package<'a>(
     planned: &Planned,
     rows: &[&'a Row],
     streams: &Streams,
+    is_kept: fn(&Answer) -> bool,
     pending: &mut Vec<Pending<'a>>,
 ) {
     let Some(context) = context(input, planned, rows, streams) else { return };
@@ -209,11 +251,14 @@ fn assess_package<'a>(
         } else {
             combine::of_language(&rulings)
         };
-        if let Some(combined) = combined {
+        if let Some(combined) = combined.filter(|combined| is_kept(&combined.answer)) {
             pending.push(found(planned.package, package, vulnerability, &combined, &rulings));
         }
     }
 }
+
+/// Records that are named for a finding: the one that decides, and the first of the others.
+const EVIDENCE: usize = 5;
 
 fn found<'a>(
     at: usize,
@@ -234,7 +279,7 @@ fn found<'a>(
         state: combined.state,
         severity: Judged::default(),
         class: class::of(package),
-        evidence: std::iter::once(decided).chain(others()).map(Ruling::evidence).collect(),
+        evidence: std::iter::once(decided).chain(others()).take(EVIDENCE).map(Ruling::evidence).collect(),
         vulnerability,
     };
     Pending { found, rows: std::iter::once(decided).chain(others()).map(|ruling| ruling.row).collect() }

@@ -4,7 +4,7 @@ use scan::{
     advisory::{Advisory, Affected, Event, Head, Kind, Module, NameOf, Scope, State, Versions},
     ecosystem::Ecosystem,
     feeds::Scores,
-    matching::{self, Answer, Assessment, Class, InputPackage, MatchInput, MemoryIndex},
+    matching::{self, Answer, Assessment, Class, InputPackage, MatchInput, MatchLimits, MemoryIndex},
     os::Os,
     package::{Package, PackageKind, Presence, SourcePackage},
     severity::{Judge, Severity},
@@ -48,6 +48,30 @@ fn assess(os: (&str, &str), packages: Vec<InputPackage>, index: &MemoryIndex) ->
     let input = MatchInput { system: Some(Os::named(os.0, os.1, "")), packages };
     let Ok(assessment) = matching::assess(&input, index);
     assessment
+}
+
+/// Hostile images have many packages of one source, of which advisories say much.
+#[test]
+fn comparing_is_bounded() {
+    let rows = |number: usize| {
+        let mut told = advisory(&format!("A-{number}"), row(Ecosystem::PyPi, "", "a", "2.0"));
+        told.head.vulnerabilities = vec![format!("CVE-{number}")];
+        told
+    };
+    let index = index((0..10).map(rows));
+    let packages = (0..5).map(|_| Package::installed(PackageKind::Python, "a", "1.0").into()).collect();
+    let input = MatchInput { system: None, packages };
+    let found = |rulings, findings| {
+        let Ok(found) = matching::find(&input, &index, &MatchLimits { rulings, findings });
+        (found.matches.len(), found.ended.is_some())
+    };
+    assert_eq!(found(50, 50), (50, false));
+    assert_eq!(found(49, 50), (40, true));
+    // Those of one package are told whole.
+    assert_eq!(found(50, 15), (20, true));
+    let Ok(found) = matching::find(&input, &index, &MatchLimits::default());
+    let Ok(all) = matching::assess(&input, &index);
+    assert_eq!(found.matches, all.matches.into_iter().filter(|found| found.answer.is_finding()).collect::<Vec<_>>());
 }
 
 /// The answer for one package by rows of one vulnerability.
