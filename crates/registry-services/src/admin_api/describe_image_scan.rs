@@ -10,7 +10,7 @@ use aws::Timestamp;
 use oci::Digest;
 use scan::advisory::State;
 use scan::matching::Class;
-use scan::severity::Severity;
+use scan::severity::{Severity, best};
 use scanning::image_config::{self, ImageConfig};
 use scanning::report::{Exploited, Finding, Report};
 use scanning::scans::{self, FoundScans, PlatformScan, ScanError};
@@ -111,6 +111,9 @@ struct ShownFinding {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     aliases: Vec<String>,
     severity: &'static str,
+    /// CVSS's base score, where somebody rated it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    score: Option<f64>,
     name: String,
     version: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -223,6 +226,7 @@ impl<'a> Entry<'a> {
             vulnerability: finding.vulnerability.clone(),
             aliases: finding.aliases.clone(),
             severity: finding.judged.severity.name(),
+            score: known.and_then(|known| best(&known.ratings)).map(|rating| rating.score),
             name: finding.name.clone(),
             version: finding.version.clone(),
             fixed_in: finding.fixed_in.clone(),
