@@ -148,6 +148,22 @@ def analysed(*servers, **labels):
     return sum(scrape(server.url, TOKEN).value("wharf_layers_analysed_total", **labels) for server in servers)
 
 
+def kill_readers(server, account):
+    """Kills each process that reads a layer once it has worked; returns what is told of the image in the end."""
+
+    def has_ended():
+        readers = reading_children(server)
+        for reader in readers:
+            with contextlib.suppress(ProcessLookupError):
+                # It stands still while it is looked at.
+                os.kill(reader, signal.SIGSTOP)
+                os.kill(reader, signal.SIGKILL if has_worked(reader) else signal.SIGCONT)
+        return not readers and status(account.describe(NAME, "v1")) in ENDED
+
+    wait_for(has_ended, "the scan to end", 90)
+    return account.describe(NAME, "v1")
+
+
 def expect_clean(server):
     report = storage.fsck(server)
     assert report["check"]["status"] == "CLEAN" and report["findings"] == [], report
@@ -309,17 +325,7 @@ class TestChildren:
         assert status(told) == "COMPLETE" and findings(told) == FOUND
         os.kill(child, signal.SIGKILL)
 
-        def has_ended():
-            readers = reading_children(server)
-            for reader in readers:
-                with contextlib.suppress(ProcessLookupError):
-                    # It stands still while it is looked at.
-                    os.kill(reader, signal.SIGSTOP)
-                    os.kill(reader, signal.SIGKILL if has_worked(reader) else signal.SIGCONT)
-            return not readers and status(account.describe(NAME, "v1")) in ENDED
-
-        wait_for(has_ended, "the scan to end", 90)
-        told = account.describe(NAME, "v1")
+        told = kill_readers(server, account)
         assert status(told) == "FAILED", told["platforms"]
         # One that is ended before it has begun says nothing of the layer.
         assert any(why in description(told) for why in ("ended by the system", "cannot be read")), description(told)
@@ -328,11 +334,18 @@ class TestChildren:
         expect_clean(server)
 
 
-def test_two_nodes_are_asked_at_once(tmp_path, feeds):
-    """For an image of two accounts, again and again: one scan for each account, and each layer read once for each."""
+@pytest.fixture
+def cluster(tmp_path, feeds):
+    """Nodes whose feeds are not there yet."""
     config = METRICS + configuration(accounts=KEYS).lstrip() + feeds_configuration(feeds.url, RELEASES)
     environment = {"WHARF_DATABASE_URL": postgres.new_database(), **bucket.environment_of_new()}
-    cluster = Cluster(tmp_path / "cluster", environment=environment, config=config).start()
+    cluster = Cluster(tmp_path / "cluster", environment=environment, config=config)
+    yield cluster.start()
+    cluster.finish()
+
+
+def test_two_nodes_are_asked_at_once(cluster, feeds):
+    """For an image of two accounts, again and again: one scan for each account, and each layer read once for each."""
     accounts = {account: Account(cluster.nodes[0].host, account, KEYS[account]) for account in KEYS}
     for account in accounts.values():
         ecr(account, "CreateRepository", repositoryName=NAME)
@@ -370,4 +383,3 @@ def test_two_nodes_are_asked_at_once(tmp_path, feeds):
     expect_clean(cluster.nodes[0])
     for account in [*accounts.values(), *at]:
         account.close()
-    cluster.finish()

@@ -322,7 +322,25 @@ def feeds():
     server.close()
 
 
-def kill_again_and_again(tmp_path, server, nodes, feeds, config, kills):
+@pytest.fixture
+def started(feeds):
+    """Starts servers by this feed, and nodes of one. Each has time for it, as what was cut off goes on at the same time."""
+    servers = []
+    config = configuration(accounts=KEYS) + feeds_configuration(feeds.url)
+
+    def start(kind, folder, **options):
+        server = kind(folder, config=config, **options)
+        servers.append(server)
+        for node in getattr(server, "nodes", [server]):
+            node.start_seconds = 120
+        return server.start()
+
+    yield start
+    for server in servers:
+        server.finish()
+
+
+def kill_again_and_again(server, nodes, feeds, kills, start_undisturbed):
     world = World(server, nodes, feeds)
     world.wait_for_end()
     # Until somebody has looked while one revision took the place of another.
@@ -338,7 +356,7 @@ def kill_again_and_again(tmp_path, server, nodes, feeds, config, kills):
     world.check_storage()
     print(f"{len(in_the_end)} images, {world.published} revisions, seen in force: {sorted(set(world.seen))}")
 
-    undisturbed = Wharf(tmp_path / "undisturbed", config=config).start()
+    undisturbed = start_undisturbed()
     alone = World(undisturbed, [undisturbed], feeds, world.published)
     alone.waiting = {account: list(tags) for account, tags in world.pushed.items()}
     alone.push_the_rest()
@@ -348,21 +366,17 @@ def kill_again_and_again(tmp_path, server, nodes, feeds, config, kills):
         for tag in tags:
             assert lasting(at.describe(NAME, tag)) == in_the_end[account, tag], f"{account} {tag}"
         at.close()
-    undisturbed.finish()
 
 
 @pytest.mark.timeout(1800)
-def test_a_server_is_killed(tmp_path, feeds):
-    config = configuration(accounts=KEYS) + feeds_configuration(feeds.url)
-    server = Wharf(tmp_path / "killed", config=config).start()
-    kill_again_and_again(tmp_path, server, [server], feeds, config, rounds(100, 20))
-    server.finish()
+def test_a_server_is_killed(tmp_path, feeds, started):
+    server = started(Wharf, tmp_path / "killed")
+    kill_again_and_again(server, [server], feeds, rounds(100, 20), lambda: started(Wharf, tmp_path / "undisturbed"))
 
 
 @pytest.mark.timeout(3600)
-def test_nodes_are_killed(tmp_path, feeds):
-    config = configuration(accounts=KEYS) + feeds_configuration(feeds.url)
+def test_nodes_are_killed(tmp_path, feeds, started):
     environment = {"WHARF_DATABASE_URL": postgres.new_database(), **bucket.environment_of_new()}
-    cluster = Cluster(tmp_path / "cluster", environment=environment, config=config).start()
-    kill_again_and_again(tmp_path, cluster, cluster.nodes, feeds, config, rounds(100, 10))
-    cluster.finish()
+    cluster = started(Cluster, tmp_path / "cluster", environment=environment)
+    kills = rounds(100, 10)
+    kill_again_and_again(cluster, cluster.nodes, feeds, kills, lambda: started(Wharf, tmp_path / "undisturbed"))
