@@ -14,10 +14,10 @@ use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::advisory_records::{self, Part, Record, RecordKind};
 
-use crate::advisory_state::Places;
+use crate::advisory_state::{self, AdvisoryState, Places};
 use crate::assessment;
 use crate::context::Scanning;
-use crate::report::{Exploited, Finding, Report, UsedFeed, Vulnerability};
+use crate::report::{Exploited, Finding, Report, Vulnerability};
 
 /// Pages on a vulnerability that a report keeps.
 const REFERENCES: usize = 10;
@@ -91,25 +91,30 @@ fn head_of(record: &Record) -> Result<Head, StoreError> {
         .map_err(|why| damaged(&format!("advisory {}", record.record), why))
 }
 
-/// Compares what an image holds with the advisories in force. Says too what there are packages of, but no advisories.
+/// Compares what an image holds with the advisories in force, at one moment of the database, so that the revisions that it
+/// names are those that it was compared with. Says too what there are packages of, but no advisories. None if there are no
+/// advisories that count any more.
 #[boxed]
 pub(crate) async fn compare(
     app: &Scanning,
     report: Report,
     before: Option<Report>,
-    feeds: Vec<UsedFeed>,
-) -> Result<(Report, Places), StoreError> {
-    let now_ms = app.now_ms();
+    places: &Places,
+) -> Result<Option<(Report, Places)>, StoreError> {
+    let (now_ms, advisories, places) = (app.now_ms(), app.advisories.clone(), places.clone());
     app.db
         .read(move |tx| {
+            let AdvisoryState::Current(feeds) = advisory_state::find(tx, &advisories, &places, now_ms)? else {
+                return Ok(None);
+            };
             // The transaction may be tried again.
             let mut report = report.clone();
             let assessment = matching::find(&report.match_input(), &Index(RefCell::new(tx)), &MatchLimits::default())?;
             let uncovered = assessment.uncovered.iter().cloned().collect();
             assessment::note_findings(&mut report, assessment, before.as_ref(), now_ms);
             report.vulnerabilities = vulnerabilities(tx, &report.findings)?;
-            report.feeds.clone_from(&feeds);
-            Ok((report, uncovered))
+            report.feeds = feeds;
+            Ok(Some((report, uncovered)))
         })
         .await
 }

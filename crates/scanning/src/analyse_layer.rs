@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use aws::AccountId;
 use oci::Digest;
 use registry::images::encryption::{self, Use};
 use registry::images::errors::RegistryError;
@@ -22,7 +23,7 @@ use store::tables::repositories::{self, Repository};
 use store::tables::{image_scans, layer_facts as rows};
 
 use crate::context::Scanning;
-use crate::layer_facts::{self, revision};
+use crate::layer_facts;
 use crate::scan_end::{fail_all_waiting, told};
 use crate::scan_image::ScanImage;
 
@@ -37,17 +38,21 @@ pub struct AnalyseLayer {
     repository_id: i64,
     /// The layer.
     digest: String,
+    /// See [`layer_facts::is_current`].
+    #[serde(default)]
+    partial_since_ms: Option<i64>,
 }
 
 impl AnalyseLayer {
     /// The job of a layer of a repository.
-    pub fn new(repository: &Repository, digest: &Digest) -> Self {
+    pub fn new(repository: &Repository, digest: &Digest, partial_since_ms: Option<i64>) -> Self {
         let scope = uploads::blob_scope(repository);
         Self {
             account: repository.spec.registry.account.to_string(),
             scope: format!("{} {}", scope.region, scope.encryption),
             repository_id: repository.id,
             digest: digest.to_string(),
+            partial_since_ms,
         }
     }
 }
@@ -74,7 +79,7 @@ impl Handle<Scanning> for AnalyseLayer {
         let found = app.db.read(move |tx| repositories::find_by_id(tx, id)).await?;
         // Whoever waits finds out that the repository is gone.
         let Some(repository) = found else { return Ok(()) };
-        match analyse(&app, &repository, digest, attempt).await {
+        match analyse(&app, &repository, digest, self.partial_since_ms, attempt).await {
             Ok(()) => Ok(()),
             Err(error) if attempt.is_last => {
                 let reason = format!("layer {digest} cannot be read: {}", told(&error));
@@ -92,6 +97,7 @@ async fn analyse(
     app: &Arc<Scanning>,
     repository: &Repository,
     digest: Digest,
+    partial_since_ms: Option<i64>,
     attempt: Attempt,
 ) -> Result<(), RegistryError> {
     let account = &repository.spec.registry.account;
@@ -112,7 +118,7 @@ async fn analyse(
         .await
         .map_err(|failure| RegistryError::Store(StoreError::new(StoreErrorKind::Unavailable, failure.to_string())))?;
     let blob = &stored.stored;
-    if !is_done(app, account, blob).await? {
+    if !is_done(app, account, blob, partial_since_ms).await? {
         let facts = read(app, blob, attempt).await?;
         if layer_facts::store(app, account, blob, &facts).await? {
             tracing::debug!("layer {digest} was analysed for account {account}");
@@ -121,12 +127,19 @@ async fn analyse(
     Ok(go_on(app, repository, digest).await?)
 }
 
-async fn is_done(app: &Scanning, account: &aws::AccountId, blob: &StoredBlob) -> Result<bool, RegistryError> {
+async fn is_done(
+    app: &Scanning,
+    account: &AccountId,
+    blob: &StoredBlob,
+    partial_since_ms: Option<i64>,
+) -> Result<bool, RegistryError> {
     let (asked, blob_id) = (*account, blob.id);
     let known = app.db.read(move |tx| rows::find_analysed(tx, &asked, blob_id)).await?;
     match known {
         None => Ok(false),
-        Some(known) if known.revision == revision(&scan::detectors::all()) => Ok(true),
+        Some(known) if layer_facts::is_current(&known, partial_since_ms) => Ok(true),
+        // It was read in part, and is read again.
+        Some(known) if !known.is_whole => Ok(false),
         Some(_) => layer_facts::is_as_before(app, account, blob, app.reader.limits()).await,
     }
 }

@@ -49,27 +49,29 @@ pub enum Known {
     Missing,
 }
 
-/// What is known of a layer of a repository of an account.
+/// Whether what is known of a layer is what would be found now, for a scan that wants those layers read again which could be
+/// read in part alone before that time: what kept them from being read may be over, as a shortage of memory.
+pub fn is_current(layer: &AnalysedLayer, partial_since_ms: Option<i64>) -> bool {
+    layer.revision == revision(&detectors::all())
+        && (layer.is_whole || partial_since_ms.is_none_or(|since_ms| layer.analysed_at_ms >= since_ms))
+}
+
+/// What is known of a layer of a repository of an account, for such a scan.
 pub fn find_known(
     tx: &mut dyn Tx,
     account: &AccountId,
     repository_id: i64,
     digest: &Digest,
+    partial_since_ms: Option<i64>,
 ) -> Result<Known, StoreError> {
     let Some(blob) = repository_blobs::find(tx, repository_id, digest)? else {
         let is_upstream = upstream_blobs::find(tx, repository_id, digest)?.is_some();
         return Ok(if is_upstream { Known::NotAnalysed } else { Known::Missing });
     };
-    is_analysed(tx, account, blob.stored.id)
-}
-
-fn is_analysed(tx: &mut dyn Tx, account: &AccountId, blob_id: i64) -> Result<Known, StoreError> {
+    let blob_id = blob.stored.id;
     let known = layer_facts::find_analysed(tx, account, blob_id)?;
-    let now = revision(&detectors::all());
-    Ok(match known {
-        Some(layer) if layer.revision == now => Known::Analysed { blob_id },
-        Some(_) | None => Known::NotAnalysed,
-    })
+    let is_current = known.is_some_and(|layer| is_current(&layer, partial_since_ms));
+    Ok(if is_current { Known::Analysed { blob_id } } else { Known::NotAnalysed })
 }
 
 /// The facts of a layer, and how many bytes they take as they are stored, unpacked.
@@ -109,9 +111,10 @@ pub async fn store(
     let is_whole = facts.is_whole();
     let packed = to_bytes(facts)?;
     let document = encryption::of_scope(app, &blob.scope).await?.seal_document(app, &packed)?;
-    let layer = AnalysedLayer { blob_id: blob.id, revision: revision(&detectors::all()), is_whole };
-    let (account, now_ms) = (*account, app.now_ms());
-    let stored = app.db.write(move |tx| layer_facts::upsert(tx, &account, &layer, &document, now_ms));
+    let (revision, analysed_at_ms) = (revision(&detectors::all()), app.now_ms());
+    let layer = AnalysedLayer { blob_id: blob.id, revision, is_whole, analysed_at_ms };
+    let account = *account;
+    let stored = app.db.write(move |tx| layer_facts::upsert(tx, &account, &layer, &document));
     stored.await.map_err(|error: StoreError| RegistryError::from(error))
 }
 

@@ -16,7 +16,7 @@ use scan::facts::LayerFacts;
 use scan::feeds::catalog::Feed;
 use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
-use store::tables::image_scans::{self, ScanStatus};
+use store::tables::image_scans::{self, ScanCause, ScanStatus};
 use store::tables::images::ImageStatus;
 use store::tables::repositories::Repository;
 use store::tables::scanning_configurations::ScanType;
@@ -99,7 +99,9 @@ async fn scan(app: &Arc<Scanning>, subject: &Subject) -> Result<Progress, Regist
             return ended(End::unsupported(&format!("The image is of a type that cannot be scanned: {what}")));
         }
     };
-    let Some(known) = known_layers(app, repository, &layers).await? else {
+    // Who asks has layers read again that could be read in part alone.
+    let partial_since_ms = (scan.cause == ScanCause::Manual).then_some(scan.requested_at_ms);
+    let Some(known) = known_layers(app, repository, &layers, partial_since_ms).await? else {
         return Ok(Progress::Waits {
             status: ScanStatus::InProgress,
             description: "Layers are being analysed".to_owned(),
@@ -129,16 +131,20 @@ async fn scan(app: &Arc<Scanning>, subject: &Subject) -> Result<Progress, Regist
         .read(move |tx| advisory_state::find(tx, &node.advisories, &asked, now_ms))
         .await
         .map_err(|error: StoreError| RegistryError::from(error))?;
-    let feeds = match state {
-        AdvisoryState::Current(feeds) => feeds,
+    match state {
+        AdvisoryState::Current(_) => {}
         AdvisoryState::Coming(description) => {
             let until_ms = now_ms + LOOK_AGAIN_MS;
             return Ok(Progress::Waits { status: ScanStatus::Pending, description, until_ms });
         }
         AdvisoryState::Missing(why) => return ended(End::failed(why)),
-    };
+    }
     let before = earlier_report(app, image.id, scan.scan_type).await?;
-    let (report, uncovered) = advisory_index::compare(app, report, before, feeds).await?;
+    let Some((report, uncovered)) = advisory_index::compare(app, report, before, &places).await? else {
+        // They went between the two looks.
+        let description = "Advisories are being looked for again".to_owned();
+        return Ok(Progress::Waits { status: ScanStatus::Pending, description, until_ms: app.now_ms() });
+    };
     let compared = Compared { places: &places, uncovered: &uncovered, feeds: &app.advisories.feeds };
     ended(judge(report, &compared, scan.scan_type))
 }
@@ -158,7 +164,7 @@ fn judge(report: Report, compared: &Compared<'_>, scan_type: ScanType) -> End {
     let Compared { places, uncovered, feeds } = compared;
     let packages_of_system = report.packages.iter().any(|package| package.package.kind.is_of_system());
     let is_known = report.system.as_ref().is_some_and(|os| scan::matching::place(os).is_some());
-    if (report.system.is_some() || packages_of_system) && !is_known {
+    if (report.system.is_some() || packages_of_system) && !is_known && report.problems.is_empty() {
         let (id, version) = report.system.as_ref().map_or(("", ""), |os| (os.id.as_str(), os.version.as_str()));
         let description =
             format!("UnsupportedImageError: The operating system '{id}' version '{version}' is not supported");
@@ -204,6 +210,7 @@ async fn known_layers(
     app: &Scanning,
     repository: &Repository,
     layers: &[ImageLayer],
+    partial_since_ms: Option<i64>,
 ) -> Result<Option<Vec<Option<i64>>>, RegistryError> {
     let readable: Vec<Option<Digest>> =
         layers.iter().map(|layer| layer.problem.is_none().then_some(layer.digest)).collect();
@@ -220,7 +227,7 @@ async fn known_layers(
                 known.push(None);
                 continue;
             };
-            match layer_facts::find_known(tx, account, repository.id, digest)? {
+            match layer_facts::find_known(tx, account, repository.id, digest, partial_since_ms)? {
                 Known::Analysed { blob_id } => known.push(Some(blob_id)),
                 Known::NotAnalysed => drop(missing.insert(*digest)),
                 Known::Missing => absent.push(*digest),
@@ -238,9 +245,9 @@ async fn known_layers(
     app.db
         .write(move |tx| {
             // One may have been analysed since: then the job finds that out.
-            missing
-                .iter()
-                .try_for_each(|digest| job::enqueue(tx, &AnalyseLayer::new(&repository, digest), now_ms, now_ms))
+            missing.iter().try_for_each(|digest| {
+                job::enqueue(tx, &AnalyseLayer::new(&repository, digest, partial_since_ms), now_ms, now_ms)
+            })
         })
         .await
         .map_err(|error: StoreError| RegistryError::from(error))?;

@@ -16,13 +16,18 @@ pub struct AnalysedLayer {
     pub revision: i64,
     /// Whether all of it could be read.
     pub is_whole: bool,
+    /// When.
+    pub analysed_at_ms: i64,
 }
 
 /// What of an account's blobs was analysed, by whichever revision.
 pub fn find_analysed(tx: &mut dyn Tx, account: &AccountId, blob_id: i64) -> Result<Option<AnalysedLayer>, StoreError> {
-    let sql = "SELECT revision, is_whole FROM layer_facts WHERE account_id = $1 AND blob_id = $2";
+    let sql = "SELECT revision, is_whole, analysed_at_ms FROM layer_facts WHERE account_id = $1 AND blob_id = $2";
     let row = tx.query_opt(sql, &[account.as_str().into(), blob_id.into()])?;
-    row.map(|row| Ok(AnalysedLayer { blob_id, revision: row.int(0)?, is_whole: row.bool(1)? })).transpose()
+    row.map(|row| {
+        Ok(AnalysedLayer { blob_id, revision: row.int(0)?, is_whole: row.bool(1)?, analysed_at_ms: row.int(2)? })
+    })
+    .transpose()
 }
 
 /// The facts of a layer, sealed.
@@ -38,7 +43,6 @@ pub fn upsert(
     account: &AccountId,
     layer: &AnalysedLayer,
     document: &SealedDocument,
-    now_ms: i64,
 ) -> Result<bool, StoreError> {
     let changed = tx.execute(
         "INSERT INTO layer_facts (account_id, blob_id, revision, is_whole, object_id, data_key, sealed, \
@@ -53,7 +57,7 @@ pub fn upsert(
             document.object.to_string().into(),
             document.data_key.as_slice().into(),
             document.sealed.as_slice().into(),
-            now_ms.into(),
+            layer.analysed_at_ms.into(),
             layer.blob_id.into(),
         ],
     )?;

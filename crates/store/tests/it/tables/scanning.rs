@@ -53,13 +53,13 @@ async fn facts_are_of_one_account_and_go_with_the_blob(backend: &Backend) {
         let repository = add_repository(tx, "app")?;
         let blob_id = add_layer(tx, &repository, 9)?;
         let other = registry("210987654321", "us-east-1").account;
-        let layer = AnalysedLayer { blob_id, revision: 1, is_whole: true };
-        assert!(layer_facts::upsert(tx, &home().account, &layer, &document(1), 5)?);
+        let layer = AnalysedLayer { blob_id, revision: 1, is_whole: true, analysed_at_ms: 5 };
+        assert!(layer_facts::upsert(tx, &home().account, &layer, &document(1))?);
         assert_eq!(layer_facts::find_analysed(tx, &other, blob_id)?, None);
         assert_eq!(layer_facts::find(tx, &other, blob_id)?, None);
         let better = AnalysedLayer { revision: 2, is_whole: false, ..layer };
         let facts = document(2);
-        assert!(layer_facts::upsert(tx, &home().account, &better, &facts, 6)?);
+        assert!(layer_facts::upsert(tx, &home().account, &better, &facts)?);
         assert_eq!(layer_facts::find_analysed(tx, &home().account, blob_id)?, Some(better.clone()));
         let listed = layer_facts::list(tx, 0, 10)?;
         assert_eq!((listed.len(), &listed[0].document, &listed[0].digest), (1, &facts, &digest(9).to_string()));
@@ -68,7 +68,7 @@ async fn facts_are_of_one_account_and_go_with_the_blob(backend: &Backend) {
         blobs::release(tx, blob_id)?;
         assert_eq!(blobs::collect_unreferenced(tx, 7, 10)?, 1);
         assert_eq!(layer_facts::find(tx, &home().account, blob_id)?, None);
-        assert!(!layer_facts::upsert(tx, &home().account, &better, &document(3), 8)?, "the blob is gone");
+        assert!(!layer_facts::upsert(tx, &home().account, &better, &document(3))?, "the blob is gone");
         Ok(())
     })
     .await;
@@ -81,9 +81,9 @@ async fn facts_that_nobody_needs_are_removed(backend: &Backend) {
         let other = registry("210987654321", "us-east-1").account;
         for number in 1..=5 {
             let blob_id = add_layer(tx, &repository, number)?;
-            let layer = AnalysedLayer { blob_id, revision: 1, is_whole: true };
+            let layer = AnalysedLayer { blob_id, revision: 1, is_whole: true, analysed_at_ms: 5 };
             for account in [&mine, &other] {
-                assert!(layer_facts::upsert(tx, account, &layer, &document(1), 5)?);
+                assert!(layer_facts::upsert(tx, account, &layer, &document(1))?);
             }
         }
         let (mut after, mut removed) = (0, 0);
