@@ -10,7 +10,7 @@ import pytest
 
 from conftest import configuration, environment_of
 from harness import bucket, postgres, storage
-from harness.alpine import alpine, data, large
+from harness.alpine import alpine, data, large, system
 from harness.cluster import Cluster
 from harness.feeds import FeedServer, secdb
 from harness.registry_client import digest_of
@@ -332,6 +332,29 @@ class TestChildren:
         assert not told["platforms"][0]["scan"]["isWhole"]
         wait_for_quiet(server)
         expect_clean(server)
+
+    def test_the_layer_that_tells_the_system(self, server, account):
+        """That it could not be read is what is said, and not that there is no such system."""
+        create(account)
+        clean = {"zlib": "1.3.1-r0"}
+        account.push(NAME, alpine("known", clean), "known")
+        account.ended(NAME, "known")
+        child = pushed_and_held(server, account, alpine("deadly", clean, below=system(RELEASE, is_large=True)))
+        os.kill(child, signal.SIGKILL)
+        told = kill_readers(server, account)
+        assert status(told) == "FAILED" and "analysed in part" in description(told), told["platforms"]
+
+    def test_a_scan_once_there_is_memory_again(self, server, account):
+        """What ended who read a layer was not the layer: who asks for another scan has it read again."""
+        create(account)
+        made = vulnerable("unlucky")
+        child = pushed_and_held(server, account, made)
+        os.kill(child, signal.SIGKILL)
+        assert "analysed in part" in description(kill_readers(server, account))
+        account.start_scan(NAME, "v1")
+        told = account.ended(NAME, "v1")
+        assert told["platforms"][0]["scan"]["isWhole"], told["platforms"]
+        assert status(told) == "COMPLETE" and findings(told) == FOUND
 
 
 @pytest.fixture

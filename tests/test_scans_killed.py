@@ -98,7 +98,9 @@ def check(told, tag):
     found = findings(told)
     by = [letter for letter in LETTERS if found == expected(letter, parts_of(tag))]
     assert by, f"{tag} has findings of no whole revision: {sorted(found)}"
-    return revisions(told)[FEED]
+    revision = revisions(told)[FEED]
+    assert by == [letter_of(revision)], f"{tag} is said to be by revision {revision}, and has findings of {by}"
+    return revision
 
 
 class Client(threading.Thread):
@@ -377,3 +379,38 @@ def test_nodes_are_killed(tmp_path, feeds, started):
     cluster = started(Cluster, tmp_path / "cluster", environment=environment)
     kills = rounds(100, 10)
     kill_again_and_again(cluster, cluster.nodes, feeds, kills, lambda: started(Wharf, tmp_path / "undisturbed"))
+
+
+def test_the_revision_that_is_told(tmp_path, feeds, started):
+    """Small revisions take each other's place as fast as they can, while an image is scanned: what is said to be what it was
+    compared with is what it was compared with."""
+    server = started(Wharf, tmp_path / "wharf")
+    small = {letter: secdb({part: fixes(part, letter) for part in PARTS}, RELEASE) for letter in LETTERS}
+    feeds.files[feed_path(RELEASE)] = small["A"]
+    world = World(server, [server], feeds, 1)
+    world.wait_for_end()
+    over, wrong = threading.Event(), []
+
+    def watch(account):
+        at = world.at(account)
+        while not over.is_set():
+            at.start_scan(NAME, PROBE)
+            told = at.ended(NAME, PROBE)
+            found, revision = findings(told), revisions(told)[FEED]
+            if found != expected(letter_of(revision), PARTS):
+                wrong.append((revision, [letter for letter in LETTERS if found == expected(letter, PARTS)]))
+        at.close()
+
+    watchers = [threading.Thread(target=watch, args=[account], daemon=True) for account in KEYS]
+    for watcher in watchers:
+        watcher.start()
+    at = world.at(FIRST)
+    for revision in range(2, rounds(400, 40)):
+        feeds.files[feed_path(RELEASE)] = small[letter_of(revision)]
+        at.api.wharf("UpdateAdvisories", {"names": [FEED]}).expect(200)
+        wait_for(lambda revision=revision: world.revision() == revision, "the update")
+    at.close()
+    over.set()
+    for watcher in watchers:
+        watcher.join(60)
+    assert not wrong, wrong

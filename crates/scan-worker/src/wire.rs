@@ -16,7 +16,7 @@ pub const FRAME_BYTES: usize = 256 << 10;
 /// Bytes in front of an answer.
 pub const HEAD_BYTES: usize = 9;
 /// Numbers that the limits are.
-const LIMITS: usize = 12;
+const LIMITS: usize = 13;
 /// What facts may take beyond what they are counted as: who has read, and why it ended.
 const MORE_FACTS_BYTES: usize = 1 << 20;
 
@@ -94,6 +94,7 @@ pub fn limits_frame(limits: &Limits) -> Vec<u8> {
         archive_depth,
         archive_entries,
         archive_bytes,
+        archives_bytes,
     } = *limits;
     let numbers: [u64; LIMITS] = [
         entries,
@@ -108,6 +109,7 @@ pub fn limits_frame(limits: &Limits) -> Vec<u8> {
         archive_depth as u64,
         archive_entries,
         archive_bytes,
+        archives_bytes,
     ];
     let mut frame = frame_head(8 * LIMITS).to_vec();
     frame.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
@@ -140,6 +142,7 @@ pub fn read_limits(from: &mut impl Read) -> io::Result<Limits> {
         archive_depth: size(number()?),
         archive_entries: number()?,
         archive_bytes: number()?,
+        archives_bytes: number()?,
     })
 }
 

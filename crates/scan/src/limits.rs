@@ -27,6 +27,8 @@ pub struct Limits {
     pub archive_entries: u64,
     /// Bytes of all that is unpacked from one archive that lies in the layer and those within it.
     pub archive_bytes: u64,
+    /// Bytes of all that is unpacked from all archives that lie in the layer and those within them.
+    pub archives_bytes: u64,
 }
 
 impl Default for Limits {
@@ -44,6 +46,7 @@ impl Default for Limits {
             archive_depth: 5,
             archive_entries: 200_000,
             archive_bytes: 2 << 30,
+            archives_bytes: 8 << 30,
         }
     }
 }

@@ -155,15 +155,18 @@ const LEVEL: i32 = 3;
 const MAX_BYTES: usize = 256 << 20;
 
 impl Report {
-    /// The form in which it is stored.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, StoreError> {
+    /// The form in which it is stored. None if it is larger than what is read again.
+    pub fn to_bytes(&self) -> Result<Option<Vec<u8>>, StoreError> {
         let failed = |error: &dyn std::error::Error| {
             StoreError::new(StoreErrorKind::Other, format!("a report of a scan cannot be written: {error}"))
         };
         let json = serde_json::to_vec(self).map_err(|error| failed(&error))?;
+        if json.len() > MAX_BYTES {
+            return Ok(None);
+        }
         let mut bytes = vec![FORM];
         bytes.extend(zstd::bulk::compress(&json, LEVEL).map_err(|error| failed(&error))?);
-        Ok(bytes)
+        Ok(Some(bytes))
     }
 
     /// Reads what [`to_bytes`](Self::to_bytes) wrote.
@@ -269,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_report_comes_back_as_it_was() {
-        let bytes = report().to_bytes().expect("it can be written");
+        let bytes = report().to_bytes().expect("it can be written").expect("it is small");
         assert_eq!(Report::from_bytes(&bytes).expect("it can be read"), report());
         let json = serde_json::to_vec(&report()).expect("JSON");
         assert_eq!(Report::unpacked_bytes(&bytes), json.len() as u64);

@@ -6,7 +6,7 @@ use oci::Digest;
 use registry::images::encryption::{self, Use};
 use registry::images::errors::RegistryError;
 use store::db::Tx;
-use store::error::StoreError;
+use store::error::{StoreError, StoreErrorKind};
 use store::tables::image_scans::{self, EndedScan, ImageScan, ScanStatus, SeverityCounts};
 use store::tables::images::{self, Image};
 use store::tables::repositories::{self, Repository};
@@ -69,10 +69,19 @@ impl Subject {
         let counts = report.as_ref().map_or_else(SeverityCounts::default, Report::counts);
         let is_whole = report.as_ref().is_some_and(|report| report.problems.is_empty());
         let oldest = report.as_ref().and_then(|report| report.feeds.iter().map(|feed| feed.checked_at_ms).min());
-        let sealed = match &report {
+        let sealed = match report {
             None => None,
             Some(report) => {
-                let bytes = report.to_bytes()?;
+                // Large ones take long: whoever shares the thread would wait, this job's own lease first.
+                let written = runtime::tasks::spawn_blocking(move || report.to_bytes()).await;
+                let written = written.map_err(|error| {
+                    StoreError::new(StoreErrorKind::Other, "a report of a scan was not written to its end")
+                        .with_source(error)
+                })?;
+                let Some(bytes) = written? else {
+                    let why = "More was found in the image than a scan can keep".to_owned();
+                    return Box::pin(self.end(app, End::failed(why))).await;
+                };
                 let sealed = async {
                     let encryption = encryption::require(app, &self.repository, Use::Push).await?;
                     encryption.seal_document(app, &bytes)

@@ -63,7 +63,8 @@ pub enum Asked {
     Freely,
 }
 
-/// Has an image scanned, or the images that it names; gives the image that was meant. A scan that has not ended goes on.
+/// Has an image scanned, or the images that it names; gives the image that was meant. A scan that has not ended goes on. Needs the
+/// repository's KMS key, if it has one: a scan could not keep what it finds without it.
 #[boxed]
 pub async fn start(
     app: &Registry,
@@ -73,6 +74,9 @@ pub async fn start(
 ) -> Result<Image, ScanError> {
     let (place, selector, now_ms) = (place.clone(), selector.cloned(), app.now_ms());
     let has_quota = asked == Asked::AsInEcr && app.quotas.one_scan_a_day;
+    let of_key = place.clone();
+    let repository = app.db.read(move |tx| require(tx, &of_key)).await?;
+    encryption::require(app, &repository, Use::Pull).await?;
     let image = app.db.write(move |tx| {
         let (repository, image) = image_of(tx, &place, selector.as_ref())?;
         let scan_type = Configuration::find(tx, &place.registry)?.scan_type;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use access::action::Action;
-use access::auth::authorize::Need;
+use access::auth::authorize::{self, Need, Refusal};
 use api::protocols::operation::{Call, Operation};
 use registry::Registry;
 use scan::matching::Evidence;
@@ -107,6 +107,17 @@ async fn said_of(app: &Registry, report: &Report, vulnerability: &str) -> Result
     Ok(said)
 }
 
+/// Whether the caller may read the image's config, whose history has whatever was written into the lines that made the image.
+async fn may_read_config(call: &Call<'_>, named: &NamedImage) -> Result<bool, WharfError> {
+    let NamedImage { place, .. } = named;
+    let need = Need::on_repository(Action::EcrGetDownloadUrlForLayer, &place.registry, place.name.as_str());
+    match authorize::authorize(call.http, &call.caller, &need).await {
+        Ok(()) => Ok(true),
+        Err(Refusal::Denied(_)) => Ok(false),
+        Err(Refusal::Store(error)) => Err(error.into()),
+    }
+}
+
 impl Operation for ExplainImageFinding {
     const NAME: &'static str = "ExplainImageFinding";
     const ACTION: Action = Action::EcrDescribeImageScanFindings;
@@ -136,6 +147,7 @@ impl Operation for ExplainImageFinding {
             let why = if found.is_archived() { ScanError::Archived } else { ScanError::NotScanned };
             return Err(named.failed(why));
         }
+        let may_read_config = may_read_config(call, &named).await?;
         let mut packages = Vec::new();
         for PlatformScan { image, report, .. } in &found.platforms {
             let Some(report) = report else { continue };
@@ -143,7 +155,11 @@ impl Operation for ExplainImageFinding {
             if said.is_empty() {
                 continue;
             }
-            let config = image_config::find(call.app, &named.place, image).await?.unwrap_or_default();
+            let config = if may_read_config {
+                image_config::find(call.app, &named.place, image).await?.unwrap_or_default()
+            } else {
+                image_config::ImageConfig::default()
+            };
             for (package, Said { is_found, fixed_in, evidence }) in said {
                 let Some(reported) = report.packages.get(package) else { continue };
                 packages.push(ExplainedPackage {

@@ -43,6 +43,11 @@ impl<'a> Gather<'a> {
         self.is_full
     }
 
+    /// Notes that so many bytes were unpacked from archives in the file.
+    pub fn unpacked(&mut self, bytes: u64) {
+        self.found.unpacked_bytes = self.found.unpacked_bytes.saturating_add(bytes);
+    }
+
     /// Says what cannot be read, and why. It begins in lower case, as `line 3 has no colon`.
     pub fn problem(&mut self, problem: impl AsRef<str>) {
         if self.found.problems.len() < PROBLEMS {

@@ -23,6 +23,9 @@ pub struct Found {
     pub owned: Vec<OwnedPath>,
     /// What could not be read, and why, in words for people: the layer is partly analysed then.
     pub problems: Vec<String>,
+    /// Bytes that were unpacked from archives in the file, which the layer has a bound for ([`crate::limits::Limits::archives_bytes`]).
+    /// It is not kept.
+    pub unpacked_bytes: u64,
 }
 
 /// A path that a package of the operating system brought.

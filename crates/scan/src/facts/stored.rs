@@ -222,7 +222,7 @@ fn found(input: &mut Input<'_>) -> Result<Found, Damaged> {
         input.charge(owned_cost(&path, &package))?;
         owned.push(OwnedPath { path: path.clone(), package: package.clone() });
     }
-    Ok(Found { packages, within: within.into_iter().collect(), owned, problems: list(input, text)? })
+    Ok(Found { packages, within: within.into_iter().collect(), owned, problems: list(input, text)?, unpacked_bytes: 0 })
 }
 
 fn package(input: &mut Input<'_>) -> Result<Package, Damaged> {

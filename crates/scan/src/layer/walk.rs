@@ -29,6 +29,8 @@ pub(super) struct Walk<'a> {
     /// What is kept so far, by the measure of [`Limits::facts_bytes`].
     kept: usize,
     packages: usize,
+    /// What may still be unpacked from archives in the layer.
+    archives_bytes: u64,
     /// Problems beyond those that are kept.
     more_problems: usize,
     /// The files that were read, by their path as the archive says: the last one of each.
@@ -64,6 +66,7 @@ impl<'a> Walk<'a> {
             facts: LayerFacts { readers: readers(detectors), ..LayerFacts::default() },
             kept: 0,
             packages: 0,
+            archives_bytes: limits.archives_bytes,
             more_problems: 0,
             read: HashMap::new(),
             wanted_links,
@@ -226,7 +229,12 @@ impl<'a> Walk<'a> {
             let detector = reader.checked_sub(1).and_then(|at| self.detectors.get(at));
             let found = match detector {
                 _ if !is_small => unread(format!("is larger than {} bytes", self.limits.file_bytes)),
-                Some(detector) => detector.read(path, &self.content, self.limits),
+                Some(detector) => {
+                    let archive_bytes = self.limits.archive_bytes.min(self.archives_bytes);
+                    let mut found = detector.read(path, &self.content, &Limits { archive_bytes, ..*self.limits });
+                    self.archives_bytes = self.archives_bytes.saturating_sub(std::mem::take(&mut found.unpacked_bytes));
+                    found
+                }
                 None if self.content.len() > os::MAX_BYTES => unread(format!("is larger than {} bytes", os::MAX_BYTES)),
                 None => {
                     file.content = Some(self.content.clone());

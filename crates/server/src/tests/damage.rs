@@ -321,7 +321,8 @@ impl Running {
         let facts = LayerFacts { problems: vec!["a problem".to_owned()], ..LayerFacts::default() };
         assert!(layer_facts::store(app, &account, &blob, &facts).await.expect("stored"));
         let encryption = encryption::require(app, &repository, Use::Push).await.expect("fit");
-        let report = encryption.seal_document(app, &Report::default().to_bytes().expect("written")).expect("sealed");
+        let report = Report::default().to_bytes().expect("written").expect("small");
+        let report = encryption.seal_document(app, &report).expect("sealed");
         let feeds = catalog::built_in();
         let feed = feeds.iter().find(|feed| feed.name == "alpine").expect("it is known");
         let ended = app.db.write(move |tx| {

@@ -193,7 +193,8 @@ pub fn note_progress(
     Ok(changed == 1)
 }
 
-/// Notes what came of the scan that was asked for at `requested_at_ms`. `false` if the image is gone, another scan of it was
+/// Notes what came of the scan that was asked for at `requested_at_ms`. One that failed leaves what the scan before found, for the
+/// next to know since when each finding is known. `false` if the image is gone, another scan of it was
 /// asked for since, or the scan has ended already.
 pub fn end(
     tx: &mut dyn Tx,
@@ -206,8 +207,9 @@ pub fn end(
     let changed = tx.execute(
         "UPDATE image_scans SET status = $1, description = $2, started_at_ms = COALESCE(started_at_ms, $3), \
          ended_at_ms = $3, source_updated_at_ms = $4, is_whole = $5, critical = $6, high = $7, medium = $8, low = $9, \
-         informational = $10, undefined = $11, object_id = $12, data_key = $13, sealed = $14 \
-         WHERE image_id = $15 AND scan_type = $16 AND requested_at_ms = $17 AND ended_at_ms IS NULL",
+         informational = $10, undefined = $11, object_id = CASE WHEN $12 = 1 THEN object_id ELSE $13 END, \
+         data_key = CASE WHEN $12 = 1 THEN data_key ELSE $14 END, sealed = CASE WHEN $12 = 1 THEN sealed ELSE $15 END \
+         WHERE image_id = $16 AND scan_type = $17 AND requested_at_ms = $18 AND ended_at_ms IS NULL",
         &[
             status.as_str().into(),
             (*description).into(),
@@ -220,6 +222,7 @@ pub fn end(
             counts.low.into(),
             counts.informational.into(),
             counts.undefined.into(),
+            (*status == ScanStatus::Failed).into(),
             report.map(|report| report.object.to_string()).into(),
             report.map(|report| report.data_key.as_slice()).into(),
             report.map(|report| report.sealed.as_slice()).into(),

@@ -50,6 +50,7 @@ pub fn read(name: &str, content: &[u8], gather: &mut Gather<'_>) {
     };
     // Whoever reaches a bound has said so.
     let _ = walk(&ArchivePosition { within: "", name, depth: 1 }, content, &mut budget, gather);
+    gather.unpacked(limits.archive_bytes.saturating_sub(budget.bytes));
 }
 
 fn walk(

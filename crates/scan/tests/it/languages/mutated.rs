@@ -20,6 +20,7 @@ const LIMITS: Limits = Limits {
     archive_depth: 3,
     archive_entries: 100,
     archive_bytes: 2 << 20,
+    archives_bytes: 4 << 20,
     ratio: 200,
     ratio_from_bytes: 1 << 20,
 };

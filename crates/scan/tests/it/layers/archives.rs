@@ -311,6 +311,9 @@ fn what_each_limit_leaves() {
     let many = file("packages", "npm a 1\nnpm b 1\nnpm c 1\n");
     let (left, why) = reached(Limits { packages: 2, ..limits }, &[many, file("x", "")]);
     assert_eq!((left.len(), &*why), (2, "brings the layer's packages to more than 2"));
+    let archives = ["a.pkg", "b.pkg", "c.pkg"].map(|name| file(name, "unpacks 40"));
+    let (_, why) = reached(Limits { archive_bytes: 40, archives_bytes: 60, ..limits }, &archives);
+    assert_eq!(why, "20 of 40 bytes are unpacked; 0 of 40 bytes are unpacked");
     let (left, why) = reached(Limits { facts_bytes: 500, ..limits }, &vec![file("some/path", ""); 100]);
     assert_eq!(why, "what is to be kept of the layer takes more than 500 bytes");
     assert!(left.len() > 10);

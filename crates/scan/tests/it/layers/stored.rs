@@ -200,7 +200,7 @@ fn found() -> impl Strategy<Value = Found> {
     (vec(package(), 0..4), within, vec(owned, 0..4), vec(any::<String>(), 0..3)).prop_map(
         |(packages, mut within, owned, problems)| {
             within.retain(|at, _| *at < packages.len());
-            Found { packages, within, owned, problems }
+            Found { packages, within, owned, problems, unpacked_bytes: 0 }
         },
     )
 }

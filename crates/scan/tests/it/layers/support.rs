@@ -11,7 +11,7 @@ use scan::limits::Limits;
 use scan::package::{Package, PackageKind, Presence};
 
 /// Reads `packages` and `*.pkg`, line by line: `os NAME VERSION`, `npm NAME VERSION`, `lock NAME VERSION` (declared),
-/// `owns PATH NAME`, `broken TEXT`.
+/// `owns PATH NAME`, `broken TEXT`, `unpacks BYTES`.
 pub struct Lines;
 
 /// Reads what begins with `MAGIC `, wherever it lies: a module of Go of that name.
@@ -31,7 +31,7 @@ impl Detector for Lines {
         name.is_some_and(|name| name == "packages" || name.strip_suffix(".pkg").is_some())
     }
 
-    fn read(&self, _: &str, content: &[u8], _: &Limits) -> Found {
+    fn read(&self, _: &str, content: &[u8], limits: &Limits) -> Found {
         let mut found = Found::default();
         for line in String::from_utf8_lossy(content).lines() {
             match line.split(' ').collect::<Vec<_>>().as_slice() {
@@ -46,6 +46,13 @@ impl Detector for Lines {
                 }
                 ["owns", path, package] => {
                     found.owned.push(OwnedPath { path: (*path).to_owned(), package: (*package).to_owned() });
+                }
+                ["unpacks", bytes] => {
+                    let bytes = bytes.parse().expect("a number");
+                    found.unpacked_bytes = limits.archive_bytes.min(bytes);
+                    if found.unpacked_bytes < bytes {
+                        found.problems.push(format!("{} of {bytes} bytes are unpacked", found.unpacked_bytes));
+                    }
                 }
                 ["broken", what] => found.problems.push((*what).to_owned()),
                 _ => {}

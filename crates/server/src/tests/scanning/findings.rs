@@ -324,4 +324,14 @@ async fn wharfs_own_operations_tell_more() {
         assert_eq!((&packages[0]["layerDigest"], &packages[0]["isFound"]), (&json!(LAYER_DIGEST), &json!(true)));
         assert_eq!(packages[0]["layerCreatedBy"], "COPY one");
     }
+
+    // Lines of an image's history are for those who may read its config.
+    let statement = json!({"Effect": "Deny", "Principal": "*", "Action": "ecr:GetDownloadUrlForLayer"});
+    let policy = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
+    test.call("SetRepositoryPolicy", json!({"repositoryName": "app", "policyText": policy})).await;
+    let mut input = by_tag();
+    input["vulnerability"] = json!("CVE-2026-1");
+    let explained = test.call("ExplainImageFinding", input).await;
+    assert_eq!(explained["packages"][0]["layerDigest"], json!(LAYER_DIGEST));
+    assert_eq!(explained["packages"][0].get("layerCreatedBy"), None);
 }

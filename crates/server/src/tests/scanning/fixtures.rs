@@ -176,7 +176,7 @@ impl Scanned {
             None => None,
             Some(report) => {
                 let encryption = encryption::require(&self.app, &repository, Use::Push).await.expect("a key");
-                let bytes = report.to_bytes().expect("writable");
+                let bytes = report.to_bytes().expect("writable").expect("small");
                 Some(encryption.seal_document(&self.app, &bytes).expect("sealed"))
             }
         };

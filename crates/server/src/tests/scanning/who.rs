@@ -80,7 +80,8 @@ async fn without_its_key_nothing_of_a_repository_is_told() {
     for (switch, is_told) in [("DisableKey", false), ("EnableKey", true)] {
         test.try_call_of(&[&kms_api::SERVICE], &root, switch, key_id.clone()).await.expect(switch);
         for (service, operation) in OPERATIONS {
-            if operation.starts_with("BatchGet") || operation == "StartImageScan" {
+            // A scan that began would hide what the last one found.
+            if operation.starts_with("BatchGet") || (is_told && operation == "StartImageScan") {
                 continue;
             }
             let answer = test.try_call_of(&[service], &root, operation, input("sealed")).await;

@@ -157,7 +157,11 @@ async fn a_later_request_outlives_the_scan_before(backend: &Backend) {
         assert_eq!(image_scans::find_report(tx, image, ScanType::Basic)?, Some(first), "until there is a new one");
         assert!(!image_scans::end(tx, key, 20, &ended(&second), 35)?, "another was asked for since");
         assert!(image_scans::end(tx, key, 30, &ended(&second), 40)?);
-        assert_eq!(image_scans::find_report(tx, image, ScanType::Basic)?, Some(second));
+        assert_eq!(image_scans::find_report(tx, image, ScanType::Basic)?.as_ref(), Some(&second));
+        image_scans::request(tx, image, ScanType::Basic, ScanCause::Manual, 50)?;
+        let failed = EndedScan { status: ScanStatus::Failed, report: None, ..ended(&second) };
+        assert!(image_scans::end(tx, key, 50, &failed, 60)?);
+        assert_eq!(image_scans::find_report(tx, image, ScanType::Basic)?, Some(second), "for the scan after");
         Ok(())
     })
     .await;
