@@ -1,7 +1,7 @@
 //! Which images are scanned: those that are made of layers of files. What refers to another image, and what is stored as an
 //! image and is none (attestations, signatures, charts), is not; an index stands for the images that it names.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use store::db::Tx;
 use store::error::StoreError;
@@ -50,6 +50,16 @@ fn was_scanned(tx: &mut dyn Tx, image_id: i64) -> Result<bool, StoreError> {
 
 /// The images that are scanned for one: itself, or those that it names if it is an index, in the order of their digests.
 pub fn of(tx: &mut dyn Tx, repository_id: i64, image: &Image) -> Result<Vec<Image>, StoreError> {
+    of_known(tx, repository_id, image, &mut HashMap::new())
+}
+
+/// As [`of`], for one of several images: many indexes may name the same ones, and which of them are scannable is asked once.
+pub(crate) fn of_known(
+    tx: &mut dyn Tx,
+    repository_id: i64,
+    image: &Image,
+    scannable: &mut HashMap<i64, bool>,
+) -> Result<Vec<Image>, StoreError> {
     let mut known = HashSet::from([image.id]);
     let mut looked_at = vec![image.clone()];
     let mut at = 0;
@@ -61,7 +71,12 @@ pub fn of(tx: &mut dyn Tx, repository_id: i64, image: &Image) -> Result<Vec<Imag
     }
     let mut scanned = Vec::new();
     for image in looked_at {
-        if is_scannable(tx, repository_id, &image)? {
+        let is_scanned = match scannable.get(&image.id) {
+            Some(known) => *known,
+            None => is_scannable(tx, repository_id, &image)?,
+        };
+        scannable.insert(image.id, is_scanned);
+        if is_scanned {
             scanned.push(image);
         }
     }

@@ -1,5 +1,8 @@
 //! The scans of images as people ask for them, and read what was found.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use registry::Registry;
 use registry::images::encryption::{self, Use};
 use registry::images::errors::RegistryError;
@@ -251,10 +254,15 @@ pub async fn list(
         let repository = require(tx, &asked)?;
         let scan_type = Configuration::find(tx, &asked.registry)?.scan_type;
         let mut listed = Vec::new();
+        let (mut scannable, mut found) = (HashMap::new(), HashMap::new());
         for image in images::list(tx, repository.id, &after, limit)? {
             let mut scans = Vec::new();
-            for platform in platforms::of(tx, repository.id, &image)? {
-                scans.push(image_scans::find(tx, platform.id, scan_type)?);
+            for platform in platforms::of_known(tx, repository.id, &image, &mut scannable)? {
+                let scan = match found.entry(platform.id) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(place) => place.insert(image_scans::find(tx, platform.id, scan_type)?),
+                };
+                scans.push(scan.clone());
             }
             listed.push(ListedScan { image, scans });
         }
