@@ -3,16 +3,13 @@
 use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
-use oci::RepositoryName;
-use registry::images::pull::Selector;
 use registry::images::repositories::require;
 use serde::{Deserialize, Serialize};
 use store::tables::image_replications::{self, ImageReplication};
-use store::tables::registry_id::RegistryId;
 
-use super::constraints::{self, Check};
+use super::constraints;
 use super::errors::EcrError;
-use super::image_identifiers::ImageIdentifier;
+use super::image_identifiers::{ImageIdentifier, NamedImage};
 
 /// Tells of each destination that an image is replicated to how far it has come.
 pub struct DescribeImageReplicationStatus;
@@ -54,48 +51,33 @@ impl From<ImageReplication> for Status {
     }
 }
 
-/// The input, validated.
-pub struct Checked {
-    registry: RegistryId,
-    name: RepositoryName,
-    image_id: ImageIdentifier,
-    /// None if no image can have that identifier.
-    selector: Option<Selector>,
-}
-
 impl Operation for DescribeImageReplicationStatus {
     const NAME: &'static str = "DescribeImageReplicationStatus";
     const ACTION: Action = Action::EcrDescribeImageReplicationStatus;
     const READ_ONLY: bool = true;
     type Input = Input;
     type Output = Output;
-    type Checked = Checked;
+    type Checked = NamedImage;
     type Error = EcrError;
 
-    fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
-        let registry = constraints::registry(call, input.registry_id.as_deref())?;
-        let name = constraints::repository_name("repositoryName", input.repository_name)?;
-        let image_id = Check::required("imageId", input.image_id)?;
-        let selector = image_id.check("imageId")?;
-        Ok(Checked { registry, name, image_id, selector })
+    fn check(call: &Call<'_>, input: Input) -> Result<NamedImage, EcrError> {
+        NamedImage::check(call, input.registry_id.as_deref(), input.repository_name, input.image_id)
     }
 
-    fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
-        vec![Need::on_repository(Self::ACTION, &checked.registry, checked.name.as_str())]
+    fn needs(_: &Call<'_>, named: &NamedImage) -> Vec<Need> {
+        vec![constraints::need_on(Self::ACTION, &named.place)]
     }
 
-    async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
-        let Checked { registry, name, image_id, selector } = checked;
+    async fn run(call: &Call<'_>, named: NamedImage) -> Result<Output, EcrError> {
         call.app
             .db
             .read(move |tx| {
-                let repository = require(tx, &registry.repository(&name))?;
-                let image = image_id.require_image(tx, &repository, selector.as_ref())?;
+                let repository = require(tx, &named.place)?;
+                let image = named.require_image(tx, &repository)?;
                 let replications = image_replications::list_of_image(tx, image.id)?;
-                let image_id = ImageIdentifier { image_digest: Some(image.digest.to_string()), ..image_id.clone() };
                 Ok(Output {
-                    repository_name: name.to_string(),
-                    image_id,
+                    repository_name: named.place.name.to_string(),
+                    image_id: ImageIdentifier::new(&image.digest, named.id.image_tag.clone()),
                     replication_statuses: replications.into_iter().map(Status::from).collect(),
                 })
             })

@@ -4,17 +4,15 @@ use access::action::Action;
 use access::auth::authorize::Need;
 use api::paging::List;
 use api::protocols::operation::{Call, Operation};
-use registry::images::pull::Selector;
 use scanning::scans;
 use serde::{Deserialize, Serialize};
-use store::tables::repositories::RepositoryRef;
 use store::tables::scanning_configurations::ScanType;
 
 use super::constraints::{self, Check, Page};
 use super::errors::EcrError;
 use super::findings::enhanced::{self, Resources};
 use super::findings::{ImageScanFindings, ImageScanStatus, basic};
-use super::image_identifiers::ImageIdentifier;
+use super::image_identifiers::{ImageIdentifier, NamedImage};
 
 /// Tells what the last scan of an image has found, by the registry's type of scanning. Unlike ECR's it takes an index: it tells
 /// of all of its images, once all of them are scanned.
@@ -45,10 +43,7 @@ pub struct Output {
 
 /// The input, validated.
 pub struct Checked {
-    place: RepositoryRef,
-    id: ImageIdentifier,
-    /// None if no image can have that identifier.
-    selector: Option<Selector>,
+    named: NamedImage,
     page: Page,
 }
 
@@ -62,21 +57,19 @@ impl Operation for DescribeImageScanFindings {
     type Error = EcrError;
 
     fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
-        let registry = constraints::registry(call, input.registry_id.as_deref())?;
-        let name = constraints::repository_name("repositoryName", input.repository_name)?;
-        let id = Check::required("imageId", input.image_id)?;
-        let selector = id.check("imageId")?;
-        let list = List::with_members(Self::NAME, &[&registry, &name, &id]);
+        let named = NamedImage::check(call, input.registry_id.as_deref(), input.repository_name, input.image_id)?;
+        let NamedImage { place, id, .. } = &named;
+        let list = List::with_members(Self::NAME, &[&place.registry, &place.name, id]);
         let page = Check::page(list, input.max_results, input.next_token.as_deref(), 100, 1000)?;
-        Ok(Checked { place: RepositoryRef { registry, name }, id, selector, page })
+        Ok(Checked { named, page })
     }
 
     fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
-        vec![constraints::need_on(Self::ACTION, &checked.place)]
+        vec![constraints::need_on(Self::ACTION, &checked.named.place)]
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
-        let Checked { place, id, selector, page } = checked;
+        let Checked { named: NamedImage { place, id, selector }, page } = checked;
         let of_scan = |error| EcrError::of_scan(error, &id, &place);
         let found = scans::find(call.app, &place, selector.as_ref(), &call.http.holder).await.map_err(of_scan)?;
         if !found.is_archived() && !found.is_scanned() {

@@ -3,6 +3,7 @@
 use access::action::Action;
 use access::auth::authorize::Need;
 use access::auth::tag_rights;
+use api::protocols::operation::Call;
 use oci::Digest;
 use registry::images::errors::IMAGE_INACCESSIBLE;
 use registry::images::pull::{NoImage, Selector, find_image};
@@ -110,6 +111,38 @@ impl ImageIdentifier {
             tag: self.image_tag.clone(),
             repository: reference(repository),
         })
+    }
+}
+
+/// The one image that a request is about, in operations that fail as a whole.
+#[derive(Clone)]
+pub struct NamedImage {
+    /// Its repository.
+    pub place: RepositoryRef,
+    /// As it was named.
+    pub id: ImageIdentifier,
+    /// None if no image can have that identifier.
+    pub selector: Option<Selector>,
+}
+
+impl NamedImage {
+    /// Checks the members `registryId`, `repositoryName` and `imageId`.
+    pub fn check(
+        call: &Call<'_>,
+        registry_id: Option<&str>,
+        repository_name: Option<String>,
+        image_id: Option<ImageIdentifier>,
+    ) -> Result<Self, EcrError> {
+        let registry = constraints::registry(call, registry_id)?;
+        let name = constraints::repository_name("repositoryName", repository_name)?;
+        let id = Check::required("imageId", image_id)?;
+        let selector = id.check("imageId")?;
+        Ok(Self { place: RepositoryRef { registry, name }, id, selector })
+    }
+
+    /// The image that is meant, of which there must be one.
+    pub fn require_image(&self, tx: &mut dyn Tx, repository: &Repository) -> Result<Image, EcrError> {
+        self.id.require_image(tx, repository, self.selector.as_ref())
     }
 }
 

@@ -12,11 +12,11 @@ use registry::images::storage_class::{self, StorageClass};
 use serde::{Deserialize, Serialize};
 use store::db::Tx;
 use store::tables::images::ImageStatus;
-use store::tables::repositories::{Repository, RepositoryRef};
+use store::tables::repositories::Repository;
 
-use super::constraints::{self, Check};
+use super::constraints::Check;
 use super::errors::EcrError;
-use super::image_identifiers::{self, ImageIdentifier};
+use super::image_identifiers::{self, ImageIdentifier, NamedImage};
 
 /// Archives an image, or begins to restore one from the archive, if the caller may for each of its tags.
 pub struct UpdateImageStorageClass;
@@ -42,10 +42,7 @@ pub struct Output {
 /// The input, validated.
 #[derive(Clone)]
 pub struct Checked {
-    place: RepositoryRef,
-    id: ImageIdentifier,
-    /// None if no image can have that identifier.
-    selector: Option<Selector>,
+    named: NamedImage,
     class: StorageClass,
 }
 
@@ -59,32 +56,29 @@ impl Operation for UpdateImageStorageClass {
     type Error = EcrError;
 
     fn check(call: &Call<'_>, input: Input) -> Result<Checked, EcrError> {
-        let registry = constraints::registry(call, input.registry_id.as_deref())?;
-        let name = constraints::repository_name("repositoryName", input.repository_name)?;
-        let id = Check::required("imageId", input.image_id)?;
-        let selector = id.check("imageId")?;
+        let named = NamedImage::check(call, input.registry_id.as_deref(), input.repository_name, input.image_id)?;
         let class = Check::required("targetStorageClass", input.target_storage_class)?;
         let class = Check::one_of("targetStorageClass", &class, &StorageClass::ALL, StorageClass::as_str)?;
-        Ok(Checked { place: RepositoryRef { registry, name }, id, selector, class })
+        Ok(Checked { named, class })
     }
 
     fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
-        let ids = std::slice::from_ref(&checked.id);
-        image_identifiers::needs_of_images(Self::ACTION, &checked.place, ids)
+        let ids = std::slice::from_ref(&checked.named.id);
+        image_identifiers::needs_of_images(Self::ACTION, &checked.named.place, ids)
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, EcrError> {
         let cause = Cause::of_caller(call.app, &call.caller);
-        let selectors: Vec<Selector> = checked.selector.clone().into_iter().collect();
-        let order = order(&checked.place);
+        let selectors: Vec<Selector> = checked.named.selector.clone().into_iter().collect();
+        let order = order(&checked.named.place);
         // Until no tag comes to the image between the question and the change.
         loop {
-            let place = &checked.place;
+            let place = &checked.named.place;
             let leave =
                 image_tags::authorize(call.http, &call.caller, Self::ACTION, place, &selectors, Reach::Whole).await?;
             let (checked, cause, selectors) = (checked.clone(), cause.clone(), selectors.clone());
             let updated = call.app.db.write_in_order(&order, move |tx| {
-                let repository = require(tx, &checked.place)?;
+                let repository = require(tx, &checked.named.place)?;
                 if !leave.covers(tx, repository.id, &selectors)? {
                     return Ok(None);
                 }
@@ -99,8 +93,9 @@ impl Operation for UpdateImageStorageClass {
 }
 
 fn update(tx: &mut dyn Tx, repository: &Repository, checked: &Checked, cause: &Cause) -> Result<Output, EcrError> {
-    let Checked { place, id, selector, class } = checked;
-    let image = id.require_image(tx, repository, selector.as_ref())?;
+    let Checked { named, class } = checked;
+    let NamedImage { place, id, .. } = named;
+    let image = named.require_image(tx, repository)?;
     let (result, status) = match class {
         StorageClass::Archive => (storage_class::archive(tx, repository, &image, cause)?, ImageStatus::Archived),
         StorageClass::Standard => {

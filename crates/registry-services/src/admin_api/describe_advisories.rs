@@ -6,23 +6,16 @@ use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
 use scan::feeds::catalog::{Feed, FeedFile, Role};
 use scanning::advisory_overview::{self, FileOverview, Standing};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use store::tables::jobs::JobStatus;
 
-use super::constraints::Check;
 use super::errors::WharfError;
-use super::update_advisories::MAX_NAMES;
+use super::update_advisories::AdvisoryNames;
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
 /// Describes where advisories come from, and how old they are: each file of each feed, or of those that are named.
 pub struct DescribeAdvisories;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Input {
-    names: Option<Vec<String>>,
-}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -161,16 +154,13 @@ impl Operation for DescribeAdvisories {
     const NAME: &'static str = "DescribeAdvisories";
     const ACTION: Action = Action::WharfDescribeAdvisories;
     const READ_ONLY: bool = true;
-    type Input = Input;
+    type Input = AdvisoryNames;
     type Output = Output;
     type Checked = Vec<String>;
     type Error = WharfError;
 
-    fn check(call: &Call<'_>, input: Input) -> Result<Vec<String>, WharfError> {
-        WharfError::unless_operator(call)?;
-        let names = input.names.unwrap_or_default();
-        Check::count("names", names.len(), 0, MAX_NAMES)?;
-        Ok(names)
+    fn check(call: &Call<'_>, input: AdvisoryNames) -> Result<Vec<String>, WharfError> {
+        input.check(call)
     }
 
     fn needs(_: &Call<'_>, _: &Vec<String>) -> Vec<Need> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use access::action::Action;
 use access::auth::authorize::Need;
-use api::paging::{List, Page};
+use api::paging::Page;
 use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
 use oci::Digest;
@@ -13,25 +13,15 @@ use scan::matching::Class;
 use scan::severity::{Severity, best};
 use scanning::image_config::{self, ImageConfig};
 use scanning::report::{Exploited, Finding, Report};
-use scanning::scans::{self, FoundScans, PlatformScan, ScanError};
-use serde::{Deserialize, Serialize};
+use scanning::scans::{FoundScans, PlatformScan, ScanError};
+use serde::Serialize;
 
-use super::constraints::{Check, DEFAULT_RESULTS, MAX_RESULTS};
 use super::errors::WharfError;
-use super::image_scans::{ImageMembers, ImagePackage, NamedImage, ScanSummary, present_counts};
+use super::image_scans::{ImagePackage, NamedImage, PagedImageMembers, ScanSummary, present_counts};
 use super::shapes::ImageId;
 
 /// Tells how far the last scans of an image are, and what they have found, page by page: the exploited first, then the severe.
 pub struct DescribeImageScan;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Input {
-    #[serde(flatten)]
-    image: ImageMembers,
-    max_results: Option<i64>,
-    next_token: Option<String>,
-}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -261,26 +251,22 @@ impl Operation for DescribeImageScan {
     const NAME: &'static str = "DescribeImageScan";
     const ACTION: Action = Action::EcrDescribeImageScanFindings;
     const READ_ONLY: bool = true;
-    type Input = Input;
+    type Input = PagedImageMembers;
     type Output = Output;
     type Checked = (NamedImage, Page<[String; 1]>);
     type Error = WharfError;
 
-    fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, WharfError> {
-        let named = input.image.check(call)?;
-        let list = List::with_members(Self::NAME, &[&named.place.registry, &named.place.name, &named.id]);
-        let page = Check::page(list, input.max_results, input.next_token.as_deref(), DEFAULT_RESULTS, MAX_RESULTS)?;
-        Ok((named, page))
+    fn check(call: &Call<'_>, input: PagedImageMembers) -> Result<Self::Checked, WharfError> {
+        input.check(call, Self::NAME)
     }
 
-    fn needs(_: &Call<'_>, (NamedImage { place, .. }, _): &Self::Checked) -> Vec<Need> {
-        vec![Need::on_repository(Self::ACTION, &place.registry, place.name.as_str())]
+    fn needs(_: &Call<'_>, (named, _): &Self::Checked) -> Vec<Need> {
+        vec![named.need(Self::ACTION)]
     }
 
     async fn run(call: &Call<'_>, (named, page): Self::Checked) -> Result<Output, WharfError> {
         let app = call.app;
-        let found = scans::find(app, &named.place, Some(&named.selector), &call.http.holder).await;
-        let found = found.map_err(|error| named.failed(error))?;
+        let found = named.find(call).await?;
         if !found.is_archived() && !found.is_scanned() {
             return Err(named.failed(ScanError::NotScanned));
         }

@@ -9,7 +9,7 @@ use api::protocols::operation::{Call, Operation};
 use registry::Registry;
 use scan::matching::Evidence;
 use scanning::report::Report;
-use scanning::scans::{self, PlatformScan, ScanError};
+use scanning::scans::PlatformScan;
 use scanning::{advisory_index, image_config};
 use serde::{Deserialize, Serialize};
 use store::error::StoreError;
@@ -109,8 +109,7 @@ async fn said_of(app: &Registry, report: &Report, vulnerability: &str) -> Result
 
 /// Whether the caller may read the image's config, whose history has whatever was written into the lines that made the image.
 async fn may_read_config(call: &Call<'_>, named: &NamedImage) -> Result<bool, WharfError> {
-    let NamedImage { place, .. } = named;
-    let need = Need::on_repository(Action::EcrGetDownloadUrlForLayer, &place.registry, place.name.as_str());
+    let need = named.need(Action::EcrGetDownloadUrlForLayer);
     match authorize::authorize(call.http, &call.caller, &need).await {
         Ok(()) => Ok(true),
         Err(Refusal::Denied(_)) => Ok(false),
@@ -136,17 +135,12 @@ impl Operation for ExplainImageFinding {
         Ok((named, if is_cve { vulnerability.to_uppercase() } else { vulnerability }))
     }
 
-    fn needs(_: &Call<'_>, (NamedImage { place, .. }, _): &Self::Checked) -> Vec<Need> {
-        vec![Need::on_repository(Self::ACTION, &place.registry, place.name.as_str())]
+    fn needs(_: &Call<'_>, (named, _): &Self::Checked) -> Vec<Need> {
+        vec![named.need(Self::ACTION)]
     }
 
     async fn run(call: &Call<'_>, (named, vulnerability): Self::Checked) -> Result<Output, WharfError> {
-        let found = scans::find(call.app, &named.place, Some(&named.selector), &call.http.holder).await;
-        let found = found.map_err(|error| named.failed(error))?;
-        if !found.platforms.iter().any(|platform| platform.report.is_some()) {
-            let why = if found.is_archived() { ScanError::Archived } else { ScanError::NotScanned };
-            return Err(named.failed(why));
-        }
+        let found = named.find_told(call).await?;
         let may_read_config = may_read_config(call, &named).await?;
         let mut packages = Vec::new();
         for PlatformScan { image, report, .. } in &found.platforms {

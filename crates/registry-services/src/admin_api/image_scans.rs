@@ -2,18 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use access::action::Action;
+use access::auth::authorize::Need;
+use api::paging::{List, Page};
 use api::protocols::operation::Call;
 use aws::Timestamp;
 use registry::images::pull::Selector;
 use scan::package::PackageKind;
 use scanning::report::{Report, ReportedPackage};
 use scanning::scan_events::by_name;
-use scanning::scans::ScanError;
+use scanning::scans::{self, FoundScans, ScanError};
 use serde::{Deserialize, Serialize};
 use store::tables::image_scans::{ImageScan, SeverityCounts};
 use store::tables::repositories::RepositoryRef;
 
-use super::constraints::{self, Check};
+use super::constraints::{self, Check, DEFAULT_RESULTS, MAX_RESULTS};
 use super::errors::WharfError;
 use super::shapes::ImageId;
 
@@ -24,6 +27,30 @@ pub struct ImageMembers {
     registry_id: Option<String>,
     repository_name: Option<String>,
     image_id: Option<ImageId>,
+}
+
+/// The members of operations that answer pages about one image.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PagedImageMembers {
+    #[serde(flatten)]
+    image: ImageMembers,
+    max_results: Option<i64>,
+    next_token: Option<String>,
+}
+
+impl PagedImageMembers {
+    /// The image that they name, and the page of the operation's list.
+    pub fn check(
+        self,
+        call: &Call<'_>,
+        operation: &'static str,
+    ) -> Result<(NamedImage, Page<[String; 1]>), WharfError> {
+        let named = self.image.check(call)?;
+        let list = List::with_members(operation, &[&named.place.registry, &named.place.name, &named.id]);
+        let page = Check::page(list, self.max_results, self.next_token.as_deref(), DEFAULT_RESULTS, MAX_RESULTS)?;
+        Ok((named, page))
+    }
 }
 
 /// The image that they name.
@@ -60,6 +87,26 @@ impl NamedImage {
             name.push_str(digest);
         }
         name
+    }
+
+    /// A permission on its repository.
+    pub fn need(&self, action: Action) -> Need {
+        Need::on_repository(action, &self.place.registry, self.place.name.as_str())
+    }
+
+    /// What is known of its scans.
+    pub async fn find(&self, call: &Call<'_>) -> Result<FoundScans, WharfError> {
+        let found = scans::find(call.app, &self.place, Some(&self.selector), &call.http.holder).await;
+        found.map_err(|error| self.failed(error))
+    }
+
+    /// The same, of which some scan must have told what it found.
+    pub async fn find_told(&self, call: &Call<'_>) -> Result<FoundScans, WharfError> {
+        let found = self.find(call).await?;
+        if found.platforms.iter().any(|platform| platform.report.is_some()) {
+            return Ok(found);
+        }
+        Err(self.failed(if found.is_archived() { ScanError::Archived } else { ScanError::NotScanned }))
     }
 
     /// Why it is not scanned, or has no scan that could be read.

@@ -2,29 +2,19 @@
 
 use access::action::Action;
 use access::auth::authorize::Need;
-use api::paging::{List, Page};
+use api::paging::Page;
 use api::protocols::operation::{Call, Operation};
 use scan::package::Presence;
 use scanning::report::{Report, ReportedPackage};
-use scanning::scans::{self, PlatformScan, ScanError};
-use serde::{Deserialize, Serialize};
+use scanning::scans::PlatformScan;
+use serde::Serialize;
 
-use super::constraints::{Check, DEFAULT_RESULTS, MAX_RESULTS};
 use super::errors::WharfError;
-use super::image_scans::{ImageMembers, ImagePackage, NamedImage};
+use super::image_scans::{ImagePackage, NamedImage, PagedImageMembers};
 use super::shapes::ImageId;
 
 /// Lists the packages of an image, or of all images of an index, by image, kind and name.
 pub struct ListImagePackages;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Input {
-    #[serde(flatten)]
-    image: ImageMembers,
-    max_results: Option<i64>,
-    next_token: Option<String>,
-}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -79,29 +69,21 @@ impl Operation for ListImagePackages {
     const NAME: &'static str = "ListImagePackages";
     const ACTION: Action = Action::EcrDescribeImageScanFindings;
     const READ_ONLY: bool = true;
-    type Input = Input;
+    type Input = PagedImageMembers;
     type Output = Output;
     type Checked = (NamedImage, Page<[String; 1]>);
     type Error = WharfError;
 
-    fn check(call: &Call<'_>, input: Input) -> Result<Self::Checked, WharfError> {
-        let named = input.image.check(call)?;
-        let list = List::with_members(Self::NAME, &[&named.place.registry, &named.place.name, &named.id]);
-        let page = Check::page(list, input.max_results, input.next_token.as_deref(), DEFAULT_RESULTS, MAX_RESULTS)?;
-        Ok((named, page))
+    fn check(call: &Call<'_>, input: PagedImageMembers) -> Result<Self::Checked, WharfError> {
+        input.check(call, Self::NAME)
     }
 
-    fn needs(_: &Call<'_>, (NamedImage { place, .. }, _): &Self::Checked) -> Vec<Need> {
-        vec![Need::on_repository(Self::ACTION, &place.registry, place.name.as_str())]
+    fn needs(_: &Call<'_>, (named, _): &Self::Checked) -> Vec<Need> {
+        vec![named.need(Self::ACTION)]
     }
 
     async fn run(call: &Call<'_>, (named, page): Self::Checked) -> Result<Output, WharfError> {
-        let found = scans::find(call.app, &named.place, Some(&named.selector), &call.http.holder).await;
-        let found = found.map_err(|error| named.failed(error))?;
-        if !found.platforms.iter().any(|platform| platform.report.is_some()) {
-            let why = if found.is_archived() { ScanError::Archived } else { ScanError::NotScanned };
-            return Err(named.failed(why));
-        }
+        let found = named.find_told(call).await?;
         let mut entries = Vec::new();
         for PlatformScan { image, report, .. } in &found.platforms {
             let Some(report) = report else { continue };

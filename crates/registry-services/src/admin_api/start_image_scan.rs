@@ -34,8 +34,8 @@ impl Operation for StartImageScan {
         input.check(call)
     }
 
-    fn needs(_: &Call<'_>, NamedImage { place, .. }: &NamedImage) -> Vec<Need> {
-        vec![Need::on_repository(Self::ACTION, &place.registry, place.name.as_str())]
+    fn needs(_: &Call<'_>, named: &NamedImage) -> Vec<Need> {
+        vec![named.need(Self::ACTION)]
     }
 
     async fn run(call: &Call<'_>, named: NamedImage) -> Result<Output, WharfError> {

@@ -13,15 +13,26 @@ use super::constraints::Check;
 use super::errors::WharfError;
 
 /// Names of one call.
-pub(super) const MAX_NAMES: usize = 1_000;
+const MAX_NAMES: usize = 1_000;
 
 /// Has advisories fetched now: all that are wanted, or those of the feeds that are named, which are wanted from then on.
 pub struct UpdateAdvisories;
 
+/// The feeds, and files of feeds, that the operator names.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Input {
+pub struct AdvisoryNames {
     names: Option<Vec<String>>,
+}
+
+impl AdvisoryNames {
+    /// The names; empty if all are meant.
+    pub fn check(self, call: &Call<'_>) -> Result<Vec<String>, WharfError> {
+        WharfError::unless_operator(call)?;
+        let names = self.names.unwrap_or_default();
+        Check::count("names", names.len(), 0, MAX_NAMES)?;
+        Ok(names)
+    }
 }
 
 #[derive(Serialize)]
@@ -33,16 +44,13 @@ impl Operation for UpdateAdvisories {
     const NAME: &'static str = "UpdateAdvisories";
     const ACTION: Action = Action::WharfUpdateAdvisories;
     const READ_ONLY: bool = false;
-    type Input = Input;
+    type Input = AdvisoryNames;
     type Output = Output;
     type Checked = Vec<String>;
     type Error = WharfError;
 
-    fn check(call: &Call<'_>, input: Input) -> Result<Vec<String>, WharfError> {
-        WharfError::unless_operator(call)?;
-        let names = input.names.unwrap_or_default();
-        Check::count("names", names.len(), 0, MAX_NAMES)?;
-        Ok(names)
+    fn check(call: &Call<'_>, input: AdvisoryNames) -> Result<Vec<String>, WharfError> {
+        input.check(call)
     }
 
     fn needs(_: &Call<'_>, _: &Vec<String>) -> Vec<Need> {
