@@ -105,7 +105,7 @@ async fn step(app: &Registry, place: SealedColumn, mut search: Search) -> Result
         }
     }
     let ring = app.key_ring.clone();
-    let work = runtime::tasks::spawn_blocking(move || {
+    let work = runtime::tasks::blocking("sealing anew", move || {
         let mut unreadable = 0_u64;
         let mut sealed: Vec<Resealed> = Vec::new();
         for mut value in values {
@@ -124,8 +124,7 @@ async fn step(app: &Registry, place: SealedColumn, mut search: Search) -> Result
         }
         (sealed, unreadable)
     });
-    let (sealed, unreadable) =
-        work.await.map_err(|error| StoreError::new(store::error::StoreErrorKind::Other, error.to_string()))?;
+    let (sealed, unreadable) = work.await?;
     search.unreadable += unreadable;
     app.db
         .write(move |tx| {

@@ -3,6 +3,7 @@
 
 use std::thread::Builder;
 
+use store::error::{StoreError, StoreErrorKind};
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
 /// Starts a task.
@@ -33,6 +34,21 @@ where
     F: FnOnce() -> T + Send + 'static,
 {
     tokio::task::spawn_blocking(work)
+}
+
+/// As [`spawn_blocking`], for what fails as the store does: work that panics "ended early", as `what` did.
+#[track_caller]
+pub fn blocking<T, F>(what: &'static str, work: F) -> impl Future<Output = Result<T, StoreError>> + use<T, F>
+where
+    T: Send + 'static,
+    F: FnOnce() -> T + Send + 'static,
+{
+    let working = spawn_blocking(work);
+    async move {
+        let ended_early =
+            |error| StoreError::new(StoreErrorKind::Other, format!("{what} ended early")).with_source(error);
+        working.await.map_err(ended_early)
+    }
 }
 
 /// Starts a thread, for work that outlasts many tasks or has no runtime of tasks around it.

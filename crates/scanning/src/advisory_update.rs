@@ -11,7 +11,7 @@ use scan::feeds::catalog::{Feed, FeedFile};
 use scan::feeds::{self, Record, Report};
 use scan::stored::{self, StoredAdvisory};
 use store::db::{Db, Tx};
-use store::error::{StoreError, StoreErrorKind};
+use store::error::StoreError;
 use store::tables::advisory_feeds::{self, NewRevision};
 use store::tables::advisory_records::{self, NewPackage, NewRecord, PackageKey, RecordKind};
 use tokio::sync::mpsc;
@@ -84,7 +84,7 @@ pub async fn put_in_force<R: Read + Seek + Send + 'static>(
     take_back(db, name, revision).await?;
     let (send, mut batches) = mpsc::channel(WAITING);
     let (feed, file) = (feed.clone(), file.clone());
-    let reading = runtime::tasks::spawn_blocking(move || read(&feed, &file, open, &send));
+    let reading = runtime::tasks::blocking("reading advisories", move || read(&feed, &file, open, &send));
     let mut update = Update { db, name, revision, kept: HashSet::new(), written: 0 };
     let mut written = Ok(());
     while let Some(batch) = batches.recv().await {
@@ -94,7 +94,7 @@ pub async fn put_in_force<R: Read + Seek + Send + 'static>(
         }
     }
     drop(batches);
-    let report = reading.await.map_err(|error| StoreError::new(StoreErrorKind::Other, error.to_string()))?;
+    let report = reading.await?;
     written?;
     if !report.is_fit() {
         take_back(db, name, revision).await?;

@@ -120,7 +120,7 @@ async fn analyse(
     let blob = &stored.stored;
     if !is_done(app, account, blob, partial_since_ms).await? {
         let facts = read(app, blob, attempt).await?;
-        if layer_facts::store(app, account, blob, &facts).await? {
+        if layer_facts::store(app, account, blob, facts).await? {
             tracing::debug!("layer {digest} was analysed for account {account}");
         }
     }
@@ -152,13 +152,13 @@ async fn read(app: &Arc<Scanning>, blob: &StoredBlob, attempt: Attempt) -> Resul
         readers.push(blobs::open(app, blob).await?.blocking());
     }
     let node = Arc::clone(app);
-    let read = runtime::tasks::spawn_blocking(move || {
+    let read = runtime::tasks::blocking("analysing a layer", move || {
         let mut open = || -> io::Result<BlockingReader> {
             readers.pop().ok_or_else(|| io::Error::other("the layer was to be read more than twice"))
         };
         node.reader.read(&mut open)
     });
-    let read = read.await.map_err(|error| StoreError::new(StoreErrorKind::Other, error.to_string()))?;
+    let read = read.await?;
     let known = read.or_else(|failure| of_failure(failure, attempt));
     let counts = &app.metrics.scans;
     match &known {

@@ -12,7 +12,7 @@ use scan::feeds::Packaging;
 use scan::feeds::catalog::{Feed, FeedFile};
 use scan::stored::VERSION;
 use serde::{Deserialize, Serialize};
-use store::error::{StoreError, StoreErrorKind};
+use store::error::StoreError;
 use store::tables::advisory_feeds::{self, WantedFeed};
 use store::tables::image_scans;
 
@@ -204,9 +204,8 @@ pub(crate) fn scratch(app: &Scanning, feed: &Feed) -> Result<Option<File>, Store
 async fn place(app: &Scanning, name: &str) -> Result<PathBuf, Failed> {
     let folder = app.spool_folder.join("advisories");
     let made = folder.clone();
-    let made = runtime::tasks::spawn_blocking(move || runtime::files::create_private_dir(&made)).await;
-    made.map_err(|error| StoreError::new(StoreErrorKind::Other, error.to_string()))?
-        .map_err(|error| disk("the folder of what is fetched", error))?;
+    let made = runtime::tasks::blocking("making a folder", move || runtime::files::create_private_dir(&made));
+    made.await?.map_err(|error| disk("the folder of what is fetched", error))?;
     Ok(folder.join(name.replace('/', "+")))
 }
 

@@ -14,7 +14,7 @@ use runtime::jobs::job::{Attempt, JobError};
 use scan::feeds::catalog::{Feed, FeedFile};
 use scan::feeds::{Compression, Packaging};
 use store::blob::BlockingReader;
-use store::error::{StoreError, StoreErrorKind};
+use store::error::StoreError;
 use store::tables::repositories;
 
 use crate::advisory_state::files;
@@ -119,14 +119,13 @@ fn too_large(limit: u64) -> JobError {
 async fn copy(app: &Arc<Scanning>, reader: BlockingReader, limit: u64) -> Result<File, JobError> {
     app.require_room()?;
     let folder = app.spool_folder.clone();
-    let copied = runtime::tasks::spawn_blocking(move || {
+    let copied = runtime::tasks::blocking("copying a layer", move || {
         let mut file = runtime::files::temporary(&folder)?;
         let copied = io::copy(&mut reader.take(limit + 1), &mut file)?;
         file.flush()?;
         file.rewind()?;
         Ok::<_, io::Error>((file, copied))
     });
-    let copied = copied.await.map_err(|error| StoreError::new(StoreErrorKind::Other, error.to_string()))?;
-    let (file, bytes) = copied.map_err(|error| StoreError::io("the layer cannot be copied", error))?;
+    let (file, bytes) = copied.await?.map_err(|error| StoreError::io("the layer cannot be copied", error))?;
     if bytes > limit { Err(too_large(limit)) } else { Ok(file) }
 }

@@ -95,8 +95,7 @@ pub async fn open(
     let Some(document) = found else { return Ok(None) };
     let packed = encryption::open_document(app, &document).await?;
     let limits = *limits;
-    let opened = runtime::tasks::spawn_blocking(move || from_bytes(&packed, &limits)).await;
-    let opened = opened.map_err(|error| StoreError::new(StoreErrorKind::Other, error.to_string()))?;
+    let opened = runtime::tasks::blocking("reading a layer's facts", move || from_bytes(&packed, &limits)).await?;
     Ok(Some(opened?))
 }
 
@@ -106,10 +105,10 @@ pub async fn store(
     app: &Registry,
     account: &AccountId,
     blob: &StoredBlob,
-    facts: &LayerFacts,
+    facts: LayerFacts,
 ) -> Result<bool, RegistryError> {
     let is_whole = facts.is_whole();
-    let packed = to_bytes(facts)?;
+    let packed = runtime::tasks::blocking("packing a layer's facts", move || to_bytes(&facts)).await??;
     let document = encryption::of_scope(app, &blob.scope).await?.seal_document(app, &packed)?;
     let (revision, analysed_at_ms) = (revision(&detectors::all()), app.now_ms());
     let layer = AnalysedLayer { blob_id: blob.id, revision, is_whole, analysed_at_ms };

@@ -118,8 +118,8 @@ async fn scan(app: &Arc<Scanning>, subject: &Subject) -> Result<Progress, Regist
         });
     };
     let digests = layers.iter().map(|layer| layer.digest.to_string()).collect();
-    let folded = runtime::tasks::spawn_blocking(move || assessment::inventory(digests, &facts.in_order())).await;
-    let report = folded.map_err(|error| StoreError::new(StoreErrorKind::Other, error.to_string()))?;
+    let fold = move || assessment::inventory(digests, &facts.in_order());
+    let report = runtime::tasks::blocking("folding an image's layers", fold).await?;
     if report.system.is_none() && report.packages.is_empty() && report.problems.is_empty() {
         return ended(End::unsupported("The operating system '' version '' is not supported"));
     }
@@ -345,7 +345,11 @@ async fn open_facts(
 async fn earlier_report(app: &Scanning, image_id: i64, scan_type: ScanType) -> Result<Option<Report>, RegistryError> {
     let found = app.db.read(move |tx| image_scans::find_report(tx, image_id, scan_type)).await?;
     let Some(document) = found else { return Ok(None) };
-    match encryption::open_document(app, &document).await.and_then(|bytes| Ok(Report::from_bytes(&bytes)?)) {
+    let opened = async {
+        let bytes = encryption::open_document(app, &document).await?;
+        Ok(runtime::tasks::blocking("reading the report before", move || Report::from_bytes(&bytes)).await??)
+    };
+    match opened.await {
         Ok(report) => Ok(Some(report)),
         Err(RegistryError::Store(error)) if error.kind() == StoreErrorKind::Corrupt => {
             tracing::warn!(error = %error, "the report of an earlier scan is lost: {error}");

@@ -6,7 +6,7 @@ use oci::Digest;
 use registry::images::encryption::{self, Use};
 use registry::images::errors::RegistryError;
 use store::db::Tx;
-use store::error::{StoreError, StoreErrorKind};
+use store::error::StoreError;
 use store::tables::image_scans::{self, EndedScan, ImageScan, ScanStatus, SeverityCounts};
 use store::tables::images::{self, Image};
 use store::tables::repositories::{self, Repository};
@@ -73,11 +73,7 @@ impl Subject {
             None => None,
             Some(report) => {
                 // Large ones take long: whoever shares the thread would wait, this job's own lease first.
-                let written = runtime::tasks::spawn_blocking(move || report.to_bytes()).await;
-                let written = written.map_err(|error| {
-                    StoreError::new(StoreErrorKind::Other, "a report of a scan was not written to its end")
-                        .with_source(error)
-                })?;
+                let written = runtime::tasks::blocking("writing a scan's report", move || report.to_bytes()).await?;
                 let Some(bytes) = written? else {
                     let why = "More was found in the image than a scan can keep".to_owned();
                     return Box::pin(self.end(app, End::failed(why))).await;

@@ -11,7 +11,7 @@ use registry::images::repositories::require;
 use runtime::boxed;
 use runtime::http::budget::{Holder, PoolKind, Share};
 use store::db::Tx;
-use store::error::{StoreError, StoreErrorKind};
+use store::error::StoreError;
 use store::tables::image_scans::{self, ImageScan, ScanCause, ScanStatus};
 use store::tables::images::{self, Image, ImageStatus};
 use store::tables::repositories::{Repository, RepositoryRef};
@@ -203,11 +203,7 @@ async fn open(app: &Registry, sealed: &SealedDocument, room: &mut Share) -> Resu
     room.grow(sealed.sealed.len() as u64).map_err(RegistryError::from)?;
     let bytes = encryption::open_document(app, sealed).await?;
     room.grow(Report::unpacked_bytes(&bytes).saturating_mul(REPORT_ROOM)).map_err(RegistryError::from)?;
-    let read = runtime::tasks::spawn_blocking(move || Report::from_bytes(&bytes)).await;
-    let read = read.map_err(|error| {
-        StoreError::new(StoreErrorKind::Other, "a report of a scan was not read to its end").with_source(error)
-    })?;
-    Ok(read?)
+    Ok(runtime::tasks::blocking("reading a scan's report", move || Report::from_bytes(&bytes)).await??)
 }
 
 impl FoundScans {

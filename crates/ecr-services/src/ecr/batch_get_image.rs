@@ -167,9 +167,7 @@ async fn written(
     if !is_long {
         return write();
     }
-    runtime::tasks::spawn_blocking(write).await.map_err(|error| {
-        StoreError::new(StoreErrorKind::Other, "writing an image as JSON ended early").with_source(error)
-    })?
+    runtime::tasks::blocking("writing an image as JSON", write).await?
 }
 
 fn not_json(error: serde_json::Error) -> StoreError {

@@ -319,7 +319,7 @@ impl Running {
         let (repository, image, blob) = found.await.expect("readable");
         let account = repository.spec.registry.account;
         let facts = LayerFacts { problems: vec!["a problem".to_owned()], ..LayerFacts::default() };
-        assert!(layer_facts::store(app, &account, &blob, &facts).await.expect("stored"));
+        assert!(layer_facts::store(app, &account, &blob, facts).await.expect("stored"));
         let encryption = encryption::require(app, &repository, Use::Push).await.expect("fit");
         let report = Report::default().to_bytes().expect("written").expect("small");
         let report = encryption.seal_document(app, &report).expect("sealed");

@@ -29,14 +29,11 @@ pub async fn find_damaged(app: &Registry) -> Result<Vec<DamagedRecord>, StoreErr
         let page = app.db.read(move |tx| advisory_records::list_whole(tx, after, RECORDS)).await?;
         let Some(last) = page.last() else { return Ok(found) };
         after = last.id;
-        let checked = runtime::tasks::spawn_blocking(move || {
+        let checked = runtime::tasks::blocking("checking advisories", move || {
             let wrong = |record: WholeRecord| damage(&record.stored).map(|why| (record, why));
             page.into_iter().filter_map(wrong).collect::<Vec<_>>()
         });
-        let checked = checked.await.map_err(|error| {
-            StoreError::new(store::error::StoreErrorKind::Other, "checking advisories ended early").with_source(error)
-        })?;
-        for (record, why) in checked {
+        for (record, why) in checked.await? {
             let subject = format!("advisory {} of feed {}", record.stored.record, record.feed);
             let finding = Finding::new(FindingKind::DamagedAdvisory, subject, why);
             found.push(DamagedRecord { record, finding });

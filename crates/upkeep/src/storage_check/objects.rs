@@ -5,7 +5,7 @@ use std::time::UNIX_EPOCH;
 use oci::shown_bytes;
 use store::blob::{Listed, ListedKind, ObjectId, Tier};
 use store::db::schema;
-use store::error::{StoreError, StoreErrorKind};
+use store::error::StoreError;
 use store::tables::row_checks;
 
 use super::check::Checker;
@@ -41,13 +41,11 @@ impl Checker {
     /// Finds what is in the data folder beside the stores and is nobody's that it is known of.
     pub(super) async fn check_data_folder(&mut self) -> Result<(), StoreError> {
         let folder = self.app.data_folder.clone();
-        let listing = runtime::tasks::spawn_blocking(move || {
+        let listing = runtime::tasks::blocking("looking at the data folder", move || {
             let found = folder.foreign().into_iter();
             found.filter_map(|path| Some((runtime::files::symlink_metadata(&path).ok()?, path))).collect::<Vec<_>>()
         });
-        let found = listing.await.map_err(|error| {
-            StoreError::new(StoreErrorKind::Other, "looking at the data folder ended early").with_source(error)
-        })?;
+        let found = listing.await?;
         let until_ms = self.app.now_ms() - self.settings.orphan_grace_ms();
         for (metadata, path) in found {
             let age = metadata.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
