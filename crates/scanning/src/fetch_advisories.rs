@@ -214,26 +214,15 @@ async fn import(app: &Scanning, name: &str, which: (&Feed, &FeedFile), fetched: 
     let scratch = scratch(app, which.0)?;
     let notes = FileNotes {
         files: Notes::text(&fetched.known)?,
-        source_updated_at_ms: fetched.known.last_modified.as_deref().and_then(http_date_ms),
+        source_updated_at_ms: fetched.known.last_modified.as_deref().and_then(aws::time::parse_http_date),
     };
     let open = OpenFile { input: std::io::BufReader::new(input), scratch };
     Ok(advisory_update::put_in_force(&app.db, name, which, open, &notes, app.now_ms()).await?)
 }
 
-/// A date of HTTP (RFC 9110, section 5.6.7) as milliseconds.
-fn http_date_ms(text: &str) -> Option<i64> {
-    jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp().as_millisecond())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dates_of_http() {
-        assert_eq!(http_date_ms("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777_000));
-        assert_eq!(http_date_ms("yesterday"), None);
-    }
 
     #[test]
     fn another_form_is_imported_anew() {

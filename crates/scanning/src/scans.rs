@@ -137,8 +137,6 @@ fn image_of(
 
 /// What is known of an image's scans.
 pub struct FoundScans {
-    /// Its repository.
-    pub repository: Repository,
     /// The image that was meant.
     pub image: Image,
     /// The registry's type of scanning.
@@ -146,7 +144,7 @@ pub struct FoundScans {
     /// The images that are scanned for it, in the order of their digests: itself, or those that it names.
     pub platforms: Vec<PlatformScan>,
     /// The room in memory that the reports take.
-    _room: Option<Share>,
+    _room: Share,
 }
 
 /// An image that is scanned, and its last scan.
@@ -195,7 +193,7 @@ pub async fn find(
         };
         platforms.push(PlatformScan { image, scan, report });
     }
-    Ok(FoundScans { repository, image, scan_type, platforms, _room: Some(room) })
+    Ok(FoundScans { image, scan_type, platforms, _room: room })
 }
 
 /// Opens a report, once there is room for it.
@@ -217,9 +215,9 @@ impl FoundScans {
         self.platforms.iter().any(|platform| platform.scan.is_some())
     }
 
-    /// The scan that says how far all of them are: the one that keeps the others from being told. None if there is none.
-    pub fn deciding(&self) -> Option<&PlatformScan> {
-        if self.is_scanned() { self.platforms.iter().min_by_key(|platform| rank(platform.scan.as_ref())) } else { None }
+    /// The scan that says how far all of them are, see [`deciding`].
+    pub fn deciding(&self) -> Option<&ImageScan> {
+        deciding(self.platforms.iter().map(|platform| platform.scan.as_ref()))
     }
 
     /// Whether all of the scans have ended with what they found.
@@ -244,7 +242,7 @@ pub async fn list(
     place: &RepositoryRef,
     after: String,
     limit: usize,
-) -> Result<(ScanType, Vec<ListedScan>), ScanError> {
+) -> Result<(ScanType, Vec<ListedScan>), RegistryError> {
     let asked = place.clone();
     let read = app.db.read(move |tx| {
         let repository = require(tx, &asked)?;
@@ -262,7 +260,7 @@ pub async fn list(
             }
             listed.push(ListedScan { image, scans });
         }
-        Ok::<_, ScanError>((repository, scan_type, listed))
+        Ok::<_, RegistryError>((repository, scan_type, listed))
     });
     let (repository, scan_type, listed) = read.await?;
     encryption::require(app, &repository, Use::Pull).await?;
@@ -270,8 +268,12 @@ pub async fn list(
 }
 
 /// Which of several scans says how far all of them are: the one that keeps the others from being told. None stands for an image
-/// that was never scanned.
-pub fn rank(scan: Option<&ImageScan>) -> u8 {
+/// that was never scanned, and is the answer where there is one.
+pub fn deciding<'a>(scans: impl Iterator<Item = Option<&'a ImageScan>>) -> Option<&'a ImageScan> {
+    scans.min_by_key(|scan| rank(*scan)).flatten()
+}
+
+fn rank(scan: Option<&ImageScan>) -> u8 {
     match scan.map(|scan| scan.status) {
         None | Some(ScanStatus::Pending) => 0,
         Some(ScanStatus::InProgress) => 1,

@@ -12,7 +12,7 @@ use store::tables::advisory_feeds::{self, WantedFeed};
 use store::tables::advisory_records;
 use store::tables::image_scans;
 
-use crate::advisory_state::{Places, files};
+use crate::advisory_state::{Places, file_name, files};
 use crate::context::Scanning;
 use crate::scan_image::ScanImage;
 
@@ -40,13 +40,16 @@ impl Job for UpdateAdvisories {
 
 /// The files that images with packages of these places need, with what is known of vulnerabilities whoever has them.
 fn needed(feeds: &[Feed], places: &Places) -> BTreeSet<String> {
-    let is_needed = |feed: &Feed, release: Option<&str>| {
-        feed.covers.is_empty()
-            || places
-                .iter()
-                .any(|(ecosystem, own)| feed.covers.contains(ecosystem) && release.is_none_or(|release| release == own))
-    };
-    files(feeds).filter(|(_, feed, file)| is_needed(feed, file.release.as_deref())).map(|(name, ..)| name).collect()
+    let mut needed = BTreeSet::new();
+    for feed in feeds.iter().filter(|feed| feed.is_on) {
+        if feed.covers.is_empty() {
+            needed.extend(feed.files.iter().map(|file| file_name(feed, file)));
+        }
+        for (ecosystem, release) in places {
+            needed.extend(feed.files_for(*ecosystem, release).map(|file| file_name(feed, file)));
+        }
+    }
+    needed
 }
 
 /// Has the files fetched that images with packages of these places need, from now on.

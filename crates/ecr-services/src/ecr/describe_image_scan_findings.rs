@@ -80,18 +80,17 @@ impl Operation for DescribeImageScanFindings {
             let mut findings = ImageScanFindings::of(&found);
             let shown = match found.scan_type {
                 ScanType::Basic => {
-                    let (shown, next) = page_of(&page, basic::entries(&found));
-                    next_token = next;
-                    findings.count(shown.all);
-                    findings.with_basic(shown.entries.iter().map(basic::BasicEntry::finding).collect())
+                    let mut entries = basic::entries(&found);
+                    findings.count(&entries);
+                    next_token = page_of(&page, &mut entries);
+                    findings.with_basic(entries.iter().map(basic::BasicEntry::finding).collect())
                 }
                 ScanType::Enhanced => {
-                    let (shown, next) = page_of(&page, enhanced::entries(&found));
-                    next_token = next;
-                    findings.count(shown.all);
-                    let resources = Resources::find(call.app, &place, &found).await?;
-                    findings
-                        .with_enhanced(shown.entries.iter().map(|entry| entry.finding(&place, &resources)).collect())
+                    let mut entries = enhanced::entries(&found);
+                    findings.count(&entries);
+                    next_token = page_of(&page, &mut entries);
+                    let resources = Resources::find(call.app, &place, &found, &entries).await?;
+                    findings.with_enhanced(entries.iter().map(|entry| entry.finding(&place, &resources)).collect())
                 }
             };
             image_scan_findings = Some(shown);
@@ -107,18 +106,10 @@ impl Operation for DescribeImageScanFindings {
     }
 }
 
-/// The entries of a page, and the severities of all that there are.
-struct Shown<E> {
-    entries: Vec<E>,
-    all: Vec<scan::severity::Severity>,
-}
-
 /// Cuts entries to a page. Entries have a place of their own in the list, so that a page goes on where the one before ended
 /// though another scan has found something since.
-fn page_of<E: super::findings::Entry>(page: &Page, mut entries: Vec<E>) -> (Shown<E>, Option<String>) {
-    let all = entries.iter().map(E::severity).collect();
+fn page_of<E: super::findings::Entry>(page: &Page, entries: &mut Vec<E>) -> Option<String> {
     entries.sort_by(|one, other| one.place().cmp(other.place()));
     entries.retain(|entry| entry.place() > page.after[0].as_str());
-    let next = page.cut(&mut entries, |last| constraints::after(last.place()));
-    (Shown { entries, all }, next)
+    page.cut(entries, |last| constraints::after(last.place()))
 }

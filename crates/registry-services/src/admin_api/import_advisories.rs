@@ -4,12 +4,12 @@ use access::action::Action;
 use access::auth::authorize::Need;
 use api::protocols::operation::{Call, Operation};
 use oci::Digest;
-use registry::images::repositories::not_found;
+use registry::images::repositories::require;
 use registry::layers;
 use scanning::advisory_state::{Named, files, named};
 use scanning::import_advisories;
 use serde::{Deserialize, Serialize};
-use store::tables::repositories::{self, RepositoryRef};
+use store::tables::repositories::RepositoryRef;
 
 use super::constraints::{self, Check};
 use super::errors::WharfError;
@@ -91,7 +91,7 @@ impl Operation for ImportAdvisories {
         }
         let (file, now_ms) = (name.clone(), call.app.now_ms());
         let asked = call.app.db.write(move |tx| {
-            let repository = repositories::find(tx, &repository)?.ok_or_else(|| not_found(&repository))?;
+            let repository = require(tx, &repository)?;
             Ok::<_, WharfError>(import_advisories::ask(tx, &file, &repository, &digest, now_ms)?)
         });
         let revision = asked.await?;

@@ -6,7 +6,7 @@ use access::action::Action;
 use access::auth::authorize::Need;
 use api::paging::{List, Page};
 use api::protocols::operation::{Call, Operation};
-use scanning::scans::{self, ListedScan, ScanError};
+use scanning::scans::{self, ListedScan};
 use serde::{Deserialize, Serialize};
 use store::tables::image_scans::ImageScan;
 use store::tables::repositories::RepositoryRef;
@@ -51,7 +51,7 @@ struct CountedImage {
 
 impl From<ListedScan> for CountedImage {
     fn from(ListedScan { image, scans }: ListedScan) -> Self {
-        let deciding = scans.iter().min_by_key(|scan| scans::rank(scan.as_ref())).and_then(Option::as_ref);
+        let deciding = scans::deciding(scans.iter().map(Option::as_ref));
         let are_told = !scans.is_empty() && scans.iter().all(|scan| scan.as_ref().is_some_and(ImageScan::is_told));
         let counts = scans.iter().flatten().map(|scan| &scan.counts);
         Self {
@@ -83,11 +83,7 @@ impl Operation for ListImageScanCounts {
     }
 
     async fn run(call: &Call<'_>, (place, page): Self::Checked) -> Result<Output, WharfError> {
-        let listed = scans::list(call.app, &place, page.after[0].clone(), page.limit + 1).await;
-        let (scan_type, mut listed) = listed.map_err(|error| match error {
-            ScanError::Registry(error) => WharfError::from(*error),
-            _ => WharfError::ScanNotFound(place.name.to_string()),
-        })?;
+        let (scan_type, mut listed) = scans::list(call.app, &place, page.after[0].clone(), page.limit + 1).await?;
         let next_token = page.cut(&mut listed, |last| [last.image.digest.to_string()]);
         let scanned = listed.into_iter().filter(|listed| !listed.scans.is_empty());
         Ok(Output { scan_type: scan_type.as_str(), images: scanned.map(Into::into).collect(), next_token })

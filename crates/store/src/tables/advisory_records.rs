@@ -197,18 +197,27 @@ pub fn insert(tx: &mut dyn Tx, feed: &str, revision: i64, new: &NewRecord) -> Re
     )?;
     let id = rows.first().map_or(Ok(0), |row| row.int(0))?;
     insert_packages(tx, id, &new.packages)?;
-    for vulnerability in &new.vulnerabilities {
-        tx.execute(
-            "INSERT INTO advisory_vulnerabilities (vulnerability, record_id) VALUES ($1, $2) \
+    insert_vulnerabilities(tx, id, &new.vulnerabilities)
+}
+
+/// Vulnerabilities of one statement.
+const VULNERABILITIES: usize = 50;
+/// Packages of one statement.
+const PACKAGES: usize = 50;
+
+fn insert_vulnerabilities(tx: &mut dyn Tx, record_id: i64, vulnerabilities: &[String]) -> Result<(), StoreError> {
+    for some in vulnerabilities.chunks(VULNERABILITIES) {
+        let places: Vec<String> = (0..some.len()).map(|at| format!("({})", placeholders(2 * at + 1, 2))).collect();
+        let sql = format!(
+            "INSERT INTO advisory_vulnerabilities (vulnerability, record_id) VALUES {} \
              ON CONFLICT (vulnerability, record_id) DO NOTHING",
-            &[vulnerability.as_str().into(), id.into()],
-        )?;
+            places.join(", ")
+        );
+        let params = some.iter().flat_map(|vulnerability| [Value::from(vulnerability.as_str()), record_id.into()]);
+        tx.execute(&sql, &params.collect::<Vec<_>>())?;
     }
     Ok(())
 }
-
-/// Packages of one statement.
-const PACKAGES: usize = 50;
 
 fn insert_packages(tx: &mut dyn Tx, record_id: i64, packages: &[NewPackage]) -> Result<(), StoreError> {
     for (first, some) in (0..).step_by(PACKAGES).zip(packages.chunks(PACKAGES)) {

@@ -1,6 +1,6 @@
 //! Findings of enhanced scanning, as Inspector writes them: one for each image, vulnerability and source package.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aws::Timestamp;
@@ -133,13 +133,22 @@ struct ContainerImage {
 }
 
 /// The images that findings are of, as findings name them, by their places in [`FoundScans::platforms`].
-pub struct Resources(Vec<Resource>);
+pub struct Resources(BTreeMap<usize, Resource>);
 
 impl Resources {
-    /// Of all images that were scanned.
-    pub async fn find(app: &Arc<Registry>, place: &RepositoryRef, found: &FoundScans) -> Result<Self, RegistryError> {
-        let mut resources = Vec::with_capacity(found.platforms.len());
-        for PlatformScan { image, report, .. } in &found.platforms {
+    /// Of the images that the entries of a page are of.
+    pub async fn find(
+        app: &Arc<Registry>,
+        place: &RepositoryRef,
+        found: &FoundScans,
+        entries: &[EnhancedEntry<'_>],
+    ) -> Result<Self, RegistryError> {
+        let named: BTreeSet<usize> = entries.iter().map(|entry| entry.platform).collect();
+        let mut resources = BTreeMap::new();
+        for (at, PlatformScan { image, report, .. }) in found.platforms.iter().enumerate() {
+            if !named.contains(&at) {
+                continue;
+            }
             let config = image_config::find(app, place, image).await?.unwrap_or_default();
             let image_id = image.id;
             let tags = app.db.read_point(move |tx| image_tags::list_of_image(tx, image_id)).await;
@@ -156,11 +165,12 @@ impl Resources {
                 registry: place.registry.account.to_string(),
                 repository_name: place.name.to_string(),
             };
-            resources.push(Resource {
+            let resource = Resource {
                 details: ResourceDetails { aws_ecr_container_image: details },
                 id: format!("{}/{}", place.registry.repository_arn(place.name.as_str()), image.digest),
                 kind: "AWS_ECR_CONTAINER_IMAGE",
-            });
+            };
+            resources.insert(at, resource);
         }
         Ok(Self(resources))
     }
@@ -279,7 +289,7 @@ impl EnhancedEntry<'_> {
             updated_at: Timestamp::from_ms(finding.last_seen_ms),
             package_vulnerability_details: self.details(known),
             remediation: Remediation { recommendation: Recommendation { text: advice(finding) } },
-            resources: resources.0.get(self.platform).cloned().into_iter().collect(),
+            resources: resources.0.get(&self.platform).cloned().into_iter().collect(),
             score: rating.map(|rating| rating.score),
             score_details: rating.map(|rating| ScoreDetails {
                 cvss: CvssScoreDetails {

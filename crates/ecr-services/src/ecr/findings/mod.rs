@@ -42,7 +42,7 @@ impl ImageScanStatus {
         if found.is_archived() {
             return Self::new("IMAGE_ARCHIVED", Some("The image is archived.".to_owned()));
         }
-        match found.deciding().and_then(|platform| platform.scan.as_ref()) {
+        match found.deciding() {
             Some(scan) => Self::of_scan(found.scan_type, scan),
             // Others of the same index have been asked for.
             None => Self::new(waiting(found.scan_type), None),
@@ -105,9 +105,9 @@ impl ImageScanFindings {
     }
 
     /// Counts all findings of the image, whatever the page has. Severities that none is of are left out.
-    pub fn count(&mut self, all: Vec<Severity>) {
-        for severity in all {
-            *self.finding_severity_counts.entry(severity.name()).or_default() += 1;
+    pub fn count(&mut self, all: &[impl Entry]) {
+        for entry in all {
+            *self.finding_severity_counts.entry(entry.severity().name()).or_default() += 1;
         }
     }
 
