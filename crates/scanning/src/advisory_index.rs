@@ -45,10 +45,8 @@ impl AdvisoryIndex for Index<'_> {
         }
         let ids: BTreeSet<i64> = found.iter().map(|(_, row)| row.record_id).collect();
         let ids: Vec<i64> = ids.into_iter().collect();
-        let mut heads = HashMap::with_capacity(ids.len());
-        for record in advisory_records::by_ids(&mut **tx, &ids, Part::Head)? {
-            heads.insert(record.id, Arc::new(head_of(&record)?));
-        }
+        let heads: HashMap<i64, Arc<Head>> =
+            heads(&mut **tx, &ids)?.into_iter().map(|(id, head)| (id, Arc::new(head))).collect();
         let row = |(ecosystem, row): (Ecosystem, advisory_records::PackageRow)| {
             let head = heads.get(&row.record_id)?;
             let (release, name) = (&row.key.release, &row.key.name);
@@ -73,9 +71,11 @@ impl AdvisoryIndex for Index<'_> {
         // Another advisory's word counts only where nobody rates the vulnerability.
         let unrated: Vec<&str> =
             ids.into_iter().filter(|id| facts.get(*id).is_none_or(|facts| facts.ratings.is_empty())).collect();
-        for (id, record) in advisory_records::advisories_on(&mut **tx, &unrated)? {
-            if let Some(word) = head_of(&record)?.severity {
-                facts.entry(id).or_default().word.get_or_insert(word);
+        let spoken = advisory_records::advisories_on(&mut **tx, &unrated)?;
+        let heads = heads(&mut **tx, &rows_of(&spoken))?;
+        for (id, row) in spoken {
+            if let Some(word) = heads.get(&row).and_then(|head| head.severity.as_ref()) {
+                facts.entry(id).or_default().word.get_or_insert_with(|| word.clone());
             }
         }
         Ok(facts)
@@ -86,9 +86,20 @@ impl AdvisoryIndex for Index<'_> {
     }
 }
 
-fn head_of(record: &Record) -> Result<Head, StoreError> {
-    stored::head_from_bytes(&record.feed, &record.record, &record.content)
-        .map_err(|why| damaged(&format!("advisory {}", record.record), why))
+/// The heads of advisories in force, by their rows.
+fn heads(tx: &mut dyn Tx, rows: &[i64]) -> Result<HashMap<i64, Head>, StoreError> {
+    let mut heads = HashMap::with_capacity(rows.len());
+    for record in advisory_records::by_ids(tx, rows, Part::Head)? {
+        let head = stored::head_from_bytes(&record.feed, &record.record, &record.content)
+            .map_err(|why| damaged(&format!("advisory {}", record.record), why))?;
+        heads.insert(record.id, head);
+    }
+    Ok(heads)
+}
+
+/// The rows of advisories, each once, however many vulnerabilities it speaks of.
+fn rows_of(spoken: &[(String, i64)]) -> Vec<i64> {
+    spoken.iter().map(|(_, row)| *row).collect::<BTreeSet<i64>>().into_iter().collect()
 }
 
 /// Compares what an image holds with the advisories in force, at one moment of the database, so that the revisions that it
@@ -144,23 +155,21 @@ fn vulnerabilities(tx: &mut dyn Tx, findings: &[Finding]) -> Result<BTreeMap<Str
             Some((finding.vulnerability.as_str(), first.source.as_str(), first.record.as_str()))
         })
         .collect();
-    let mut advisories = advisory_records::advisories_on(tx, &names)?;
-    advisories
-        .sort_by_key(|(id, record)| !deciding.contains(&(id.as_str(), record.feed.as_str(), record.record.as_str())));
-    let rows: BTreeSet<i64> = advisories.iter().map(|(_, record)| record.id).collect();
-    let rows: Vec<i64> = rows.into_iter().collect();
-    let mut details = HashMap::with_capacity(rows.len());
+    let spoken = advisory_records::advisories_on(tx, &names)?;
+    let rows = rows_of(&spoken);
+    let mut heads = heads(tx, &rows)?;
     for record in advisory_records::by_ids(tx, &rows, Part::Details)? {
-        let read =
+        let details =
             Details::from_bytes(&record.content).map_err(|why| damaged(&format!("advisory {}", record.record), why))?;
-        details.insert(record.id, read);
-    }
-    for (id, record) in advisories {
-        let mut head = head_of(&record)?;
-        if let Some(details) = details.get(&record.id) {
-            details.clone().put_into(&mut head);
+        if let Some(head) = heads.get_mut(&record.id) {
+            details.put_into(head);
         }
-        add_advisory(known.entry(id).or_default(), head);
+    }
+    let mut advisories: Vec<(&str, &Head)> =
+        spoken.iter().filter_map(|(id, row)| Some((id.as_str(), heads.get(row)?))).collect();
+    advisories.sort_by_key(|(id, head)| !deciding.contains(&(*id, head.source.as_str(), head.id.as_str())));
+    for (id, head) in advisories {
+        add_advisory(known.entry(id.to_owned()).or_default(), head);
     }
     for record in advisory_records::of_vulnerabilities(tx, &names)? {
         add_facts(&mut known, &record)?;
@@ -168,28 +177,28 @@ fn vulnerabilities(tx: &mut dyn Tx, findings: &[Finding]) -> Result<BTreeMap<Str
     Ok(known)
 }
 
-fn add_advisory(known: &mut Vulnerability, head: Head) {
+fn add_advisory(known: &mut Vulnerability, head: &Head) {
     if known.description.is_empty() {
-        known.description = if head.details.is_empty() { head.summary } else { head.details };
+        known.description.clone_from(if head.details.is_empty() { &head.summary } else { &head.details });
     }
-    for reference in head.references {
-        if known.references.len() < REFERENCES && !known.references.contains(&reference) {
-            known.references.push(reference);
+    for reference in &head.references {
+        if known.references.len() < REFERENCES && !known.references.contains(reference) {
+            known.references.push(reference.clone());
         }
     }
-    for rating in head.ratings {
-        if !known.ratings.contains(&rating) {
-            known.ratings.push(rating);
+    for rating in &head.ratings {
+        if !known.ratings.contains(rating) {
+            known.ratings.push(rating.clone());
         }
     }
     if known.published.is_none() {
-        known.published = head.published;
+        known.published.clone_from(&head.published);
     }
     if known.modified.is_none() {
-        known.modified = head.modified;
+        known.modified.clone_from(&head.modified);
     }
     if known.vendor_severity.is_none() {
-        known.vendor_severity = head.severity;
+        known.vendor_severity.clone_from(&head.severity);
     }
 }
 

@@ -27,6 +27,11 @@ const ITSELF: u8 = 7;
 
 /// A head as bytes, without source and id, and without what is in [`Details`].
 pub fn head_to_bytes(head: &Head) -> Vec<u8> {
+    to_bytes(head, head.modified.as_deref())
+}
+
+/// The same, as if it had been modified then.
+pub(super) fn to_bytes(head: &Head, modified: Option<&str>) -> Vec<u8> {
     let mut out = Output::new();
     out.byte(match head.kind {
         Kind::Vulnerability => 0,
@@ -41,7 +46,7 @@ pub fn head_to_bytes(head: &Head) -> Vec<u8> {
     out.part(ALIASES, &head.aliases, |out, id| out.text(id));
     out.text_part(SEVERITY, head.severity.as_deref());
     out.part(RATINGS, &head.ratings, Output::rating);
-    out.text_part(MODIFIED, head.modified.as_deref());
+    out.text_part(MODIFIED, modified);
     out.text_part(WITHDRAWN, head.withdrawn.as_deref());
     out.end()
 }

@@ -125,7 +125,7 @@ impl StoredRow {
 
 /// The two hashes of an advisory: of all of it, and of what answers come of.
 fn hashes(head: &Head, stored_head: &[u8], details: &[u8], rows: &[StoredRow]) -> (Hash, Hash) {
-    let undated = head_to_bytes(&Head { modified: None, ..slim(head) });
+    let undated = head::to_bytes(head, None);
     let mut hash = start(b"advisory", &head.id);
     add(&mut hash, stored_head);
     add(&mut hash, details);
@@ -154,11 +154,6 @@ pub fn hash_of(id: &str, bytes: &[u8]) -> Hash {
     let mut hash = start(b"record", id);
     add(&mut hash, bytes);
     end(hash)
-}
-
-/// The head without what is kept apart from it.
-fn slim(head: &Head) -> Head {
-    Head { published: None, summary: String::new(), details: String::new(), references: Vec::new(), ..head.clone() }
 }
 
 fn start(kind: &[u8], id: &str) -> Sha256 {

@@ -96,8 +96,6 @@ pub struct Record {
     pub record: String,
     /// What it is.
     pub kind: RecordKind,
-    /// The revision of the feed since which it is as it is.
-    pub from_revision: i64,
     /// See [`NewRecord::head`] or [`NewRecord::details`].
     pub content: Vec<u8>,
 }
@@ -392,8 +390,7 @@ fn from_row(row: &Row) -> Result<Record, StoreError> {
         feed: row.text(1)?.to_owned(),
         record: row.text(2)?.to_owned(),
         kind: parse_column(row.text(3)?, "advisory_records.kind")?,
-        from_revision: row.int(4)?,
-        content: row.blob(5)?.to_vec(),
+        content: row.blob(4)?.to_vec(),
     })
 }
 
@@ -407,7 +404,7 @@ fn select(
     let mut found = Vec::new();
     for some in values.chunks(NAMED) {
         let sql = format!(
-            "SELECT r.id, r.feed, r.record, r.kind, r.from_revision, {} FROM {from} {IN_FORCE} \
+            "SELECT r.id, r.feed, r.record, r.kind, {} FROM {from} {IN_FORCE} \
              WHERE {condition} IN ({}) ORDER BY r.id",
             part.column(),
             placeholders(1, some.len())
@@ -431,19 +428,20 @@ pub fn of_vulnerabilities(tx: &mut dyn Tx, ids: &[&str]) -> Result<Vec<Record>, 
     select(tx, Part::Head, "advisory_records r", "r.kind <> 'ADVISORY' AND r.record", ids)
 }
 
-/// The advisories that speak of vulnerabilities, by any of their names, each with the name that was asked for.
-pub fn advisories_on(tx: &mut dyn Tx, vulnerabilities: &[&str]) -> Result<Vec<(String, Record)>, StoreError> {
+/// The rows of the advisories that speak of vulnerabilities, by any of their names, each with the name that was asked for. One that
+/// speaks of many is there for each of them.
+pub fn advisories_on(tx: &mut dyn Tx, vulnerabilities: &[&str]) -> Result<Vec<(String, i64)>, StoreError> {
     let mut found = Vec::new();
     for some in vulnerabilities.chunks(NAMED) {
         let sql = format!(
-            "SELECT r.id, r.feed, r.record, r.kind, r.from_revision, r.head, v.vulnerability \
+            "SELECT v.vulnerability, r.id \
              FROM advisory_vulnerabilities v JOIN advisory_records r ON r.id = v.record_id {IN_FORCE} \
              WHERE v.vulnerability IN ({}) ORDER BY v.vulnerability, r.id",
             placeholders(1, some.len())
         );
         let params: Vec<Value> = some.iter().map(|id| Value::from(*id)).collect();
         for row in tx.query(&sql, &params)? {
-            found.push((row.text(6)?.to_owned(), from_row(&row)?));
+            found.push((row.text(0)?.to_owned(), row.int(1)?));
         }
     }
     Ok(found)

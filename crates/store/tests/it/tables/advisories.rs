@@ -1,5 +1,7 @@
 //! Advisories: a new revision of a feed counts as a whole or not at all.
 
+use std::collections::HashMap;
+
 use store::db::Tx;
 use store::error::StoreError;
 use store::tables::advisory_feeds::{self, NewRevision};
@@ -106,8 +108,12 @@ async fn records_are_found_by_all_names(backend: &Backend) {
     in_transaction(backend, |tx| {
         fill(tx)?;
         let found = advisory_records::advisories_on(tx, &["CVE-1", "CVE-all", "CVE-none"])?;
-        let names: Vec<(&str, &str)> =
-            found.iter().map(|(name, record)| (name.as_str(), record.record.as_str())).collect();
+        let ids: Vec<i64> = found.iter().map(|(_, id)| *id).collect();
+        let records: HashMap<i64, String> = advisory_records::by_ids(tx, &ids, Part::Head)?
+            .into_iter()
+            .map(|record| (record.id, record.record))
+            .collect();
+        let names: Vec<(&str, &str)> = found.iter().map(|(name, id)| (name.as_str(), records[id].as_str())).collect();
         assert_eq!(names, [("CVE-1", "1"), ("CVE-all", "1"), ("CVE-all", "2")]);
         let scores = NewRecord { kind: RecordKind::Scores, vulnerabilities: Vec::new(), ..record("CVE-1", &[]) };
         assert!(advisory_feeds::want(tx, "cve")?);
@@ -147,7 +153,9 @@ async fn many_packages_come_back(backend: &Backend) {
         assert!(advisory_feeds::want(tx, "debian")?);
         let names: Vec<String> = (0..333).map(|number| format!("package-{number:03}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        advisory_records::insert(tx, "debian", 1, &record("1", &names))?;
+        let vulnerabilities: Vec<String> = (0..123).map(|number| format!("CVE-{}", number / 2)).collect();
+        let new = NewRecord { vulnerabilities: vulnerabilities.clone(), ..record("1", &names) };
+        advisory_records::insert(tx, "debian", 1, &new)?;
         assert!(advisory_feeds::put_in_force(tx, "debian", &new_revision(1), 10)?);
         let rows = advisory_records::of_packages(tx, "Debian", "12", &names)?;
         assert_eq!(rows.len(), names.len());
@@ -155,6 +163,8 @@ async fn many_packages_come_back(backend: &Backend) {
             assert_eq!((row.key.name.as_str(), row.body.as_slice()), (*name, format!("body of {name}").as_bytes()));
         }
         assert!(advisory_records::of_packages(tx, "debian", "12", &names)?.is_empty());
+        let vulnerabilities: Vec<&str> = vulnerabilities.iter().map(String::as_str).collect();
+        assert_eq!(advisory_records::advisories_on(tx, &vulnerabilities)?.len(), 62, "each once");
         Ok(())
     })
     .await;
