@@ -23,6 +23,7 @@ use crate::xml::Element;
 /// IAM has one endpoint for all regions, which signs in the first (reference/around.md 1).
 const IAM_REGION: &str = "us-east-1";
 const IAM_VERSION: &str = "2010-05-08";
+const ECR_TARGET: &str = "AmazonEC2ContainerRegistry_V20150921";
 const WHARF_TARGET: &str = "Wharf_20261121";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -128,6 +129,11 @@ impl Client {
     /// Calls an operation of Wharf's own service.
     pub(crate) async fn wharf<T: DeserializeOwned>(&self, operation: &str, input: &Value) -> Result<T, Error> {
         self.json("wharf", WHARF_TARGET, operation, input).await
+    }
+
+    /// Calls an operation of ECR.
+    pub(crate) async fn ecr<T: DeserializeOwned>(&self, operation: &str, input: &Value) -> Result<T, Error> {
+        self.json("ecr", ECR_TARGET, operation, input).await
     }
 
     /// Calls an operation of a service of the JSON protocol, whose requests have this target.

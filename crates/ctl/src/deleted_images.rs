@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::client::Client;
+use crate::count::few;
 use crate::error::Error;
 use crate::since::Since;
 use crate::{bytes, date};
@@ -96,11 +97,7 @@ impl Deleted {
 }
 
 pub(crate) fn shown_tags(tags: &[String]) -> String {
-    let first = tags.iter().take(SHOWN_TAGS).cloned().collect::<Vec<_>>().join(", ");
-    match tags.len().saturating_sub(SHOWN_TAGS) {
-        0 => first,
-        more => format!("{first} and {more} more"),
-    }
+    few(tags, SHOWN_TAGS)
 }
 
 /// What can be restored: first the images, then the tags, each with the first deleted first.

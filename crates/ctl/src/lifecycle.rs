@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::count::counted;
+use crate::deleted_images::shown_tags;
 use crate::error::Error;
 use crate::{Outcome, Session, date};
 
@@ -15,8 +16,6 @@ const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(200);
 const PLAN_ATTEMPTS: usize = 5;
 /// More pages than any list has; ends what a faulty server would make endless.
 const MAX_PAGES: usize = 100_000;
-/// Tags of an image that a line shows.
-const SHOWN_TAGS: usize = 5;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -212,10 +211,7 @@ impl PlannedImage {
     }
 
     fn row(&self) -> Vec<String> {
-        let mut tags = self.image_tags.iter().take(SHOWN_TAGS).cloned().collect::<Vec<_>>().join(", ");
-        if let Some(more @ 1..) = self.image_tags.len().checked_sub(SHOWN_TAGS) {
-            tags = format!("{tags} and {more} more");
-        }
+        let tags = shown_tags(&self.image_tags);
         let action = match self.action.as_str() {
             "EXPIRE" => "expire",
             "TRANSITION" => "archive",

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::Subcommand;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::client::Client;
 use crate::date;
@@ -12,8 +12,6 @@ use crate::digest::short;
 use crate::error::Error;
 use crate::output::{Output, field, fields};
 
-const SERVICE: &str = "ecr";
-const TARGET: &str = "AmazonEC2ContainerRegistry_V20150921";
 /// More pages than a back-fill has; ends what a faulty server would make endless.
 const MAX_PAGES: usize = 100_000;
 
@@ -186,17 +184,12 @@ struct Whole {
     failures: Vec<Failure>,
 }
 
-/// Calls an operation of ECR.
-async fn call<T: serde::de::DeserializeOwned>(client: &Client, operation: &str, input: &Value) -> Result<T, Error> {
-    client.json(SERVICE, TARGET, operation, input).await
-}
-
 /// A back-fill and all of it that failed.
 async fn results(client: &Client, id: &str) -> Result<Whole, Error> {
     let mut input = json!({ "replicationBackfillId": id, "resultStatusFilter": "FAILED", "maxResults": 100 });
     let mut failures = Vec::new();
     for _ in 0..MAX_PAGES {
-        let page: ResultsAnswer = call(client, "DescribeReplicationBackfillResults", &input).await?;
+        let page: ResultsAnswer = client.ecr("DescribeReplicationBackfillResults", &input).await?;
         failures.extend(page.results);
         match page.next_token {
             Some(token) => input["nextToken"] = token.into(),
@@ -211,13 +204,13 @@ impl Command {
         match self {
             Self::Start { to_region, to_account } => {
                 let input = json!({ "destination": { "region": to_region, "registryId": to_account } });
-                let started: Answer = call(client, "StartReplicationBackfill", &input).await?;
+                let started: Answer = client.ecr("StartReplicationBackfill", &input).await?;
                 output.show(&Backfill::from(started), Backfill::text)
             }
             Self::List => {
                 let (mut input, mut found) = (json!({}), Vec::new());
                 for _ in 0..MAX_PAGES {
-                    let page: ListAnswer = call(client, "ListReplicationBackfills", &input).await?;
+                    let page: ListAnswer = client.ecr("ListReplicationBackfills", &input).await?;
                     found.extend(page.backfills.into_iter().map(Backfill::from));
                     match page.next_token {
                         Some(token) => input["nextToken"] = token.into(),
@@ -241,7 +234,7 @@ impl Command {
             }
             Self::Stop { id } => {
                 let stopped: Answer =
-                    call(client, "StopReplicationBackfill", &json!({ "replicationBackfillId": id })).await?;
+                    client.ecr("StopReplicationBackfill", &json!({ "replicationBackfillId": id })).await?;
                 output.show(&Backfill::from(stopped), Backfill::text)
             }
         }

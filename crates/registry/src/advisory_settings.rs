@@ -5,6 +5,9 @@ use scan::feeds::catalog::{self, Feed};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
+/// How old advisories may be unless somebody says.
+pub const DEFAULT_MAX_DATA_AGE_HOURS: u32 = 14 * 24;
+
 /// Where advisories come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdvisorySettings {
@@ -18,6 +21,10 @@ pub struct AdvisorySettings {
 
 impl Default for AdvisorySettings {
     fn default() -> Self {
-        Self { feeds: catalog::built_in(), is_offline: false, max_data_age_ms: 14 * 24 * HOUR_MS }
+        Self {
+            feeds: catalog::built_in(),
+            is_offline: false,
+            max_data_age_ms: i64::from(DEFAULT_MAX_DATA_AGE_HOURS) * HOUR_MS,
+        }
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use access::action::Action;
-use access::auth::authorize::{self, Need, Refusal};
+use access::auth::authorize::{self, Need};
 use access::auth::caller::Caller;
 use access::request::RequestContext;
 use oci::Digest;
@@ -76,11 +76,7 @@ impl Pusher<'_> {
             return Ok(false);
         }
         let need = Need::on_repository(Action::EcrCreateRepository, registry, name.as_str());
-        match authorize::authorize(self.http, self.caller, &need).await {
-            Ok(()) => Ok(true),
-            Err(Refusal::Denied(_)) => Ok(false),
-            Err(Refusal::Store(error)) => Err(error.into()),
-        }
+        Ok(authorize::is_allowed(self.http, self.caller, &need).await?)
     }
 }
 

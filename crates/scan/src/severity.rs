@@ -24,6 +24,11 @@ impl Severity {
     pub const ALL: [Self; 6] =
         [Self::Critical, Self::High, Self::Medium, Self::Low, Self::Informational, Self::Undefined];
 
+    /// Its place among all, the greatest being 0.
+    pub fn rank(self) -> usize {
+        Self::ALL.iter().position(|other| *other == self).unwrap_or(Self::ALL.len())
+    }
+
     /// Its name in ECR's answers.
     pub fn name(self) -> &'static str {
         match self {

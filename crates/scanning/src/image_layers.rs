@@ -2,9 +2,7 @@
 
 use oci::{Descriptor, Digest, Manifest, ManifestKind};
 
-/// The configs of images that are run: what is in other manifests are artifacts.
-const IMAGE_CONFIGS: [&str; 2] =
-    ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
+use crate::platforms::IMAGE_CONFIGS;
 
 /// An image's layers.
 #[derive(Clone, Debug, PartialEq, Eq)]

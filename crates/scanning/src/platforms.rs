@@ -12,8 +12,8 @@ use store::tables::scanning_configurations::ScanType;
 /// The manifests of images.
 const MANIFESTS: [&str; 2] =
     ["application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"];
-/// What an image's config is, by its media type.
-const CONFIGS: [&str; 2] =
+/// The configs of images that are run, by their media types: what is in other manifests are artifacts.
+pub(crate) const IMAGE_CONFIGS: [&str; 2] =
     ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
 /// How the media types of layers of files begin. Buildx's attestations have an image's config, and other layers.
 const LAYERS: [&str; 2] = ["application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs."];
@@ -27,7 +27,8 @@ pub fn is_scannable(tx: &mut dyn Tx, repository_id: i64, image: &Image) -> Resul
         .as_ref()
         .is_some_and(|media_type| MANIFESTS.iter().any(|known| media_type.as_str().eq_ignore_ascii_case(known)));
     let config = image.artifact_media_type.as_deref().unwrap_or_default();
-    if !is_manifest || image.subject.is_some() || !CONFIGS.iter().any(|known| config.eq_ignore_ascii_case(known)) {
+    if !is_manifest || image.subject.is_some() || !IMAGE_CONFIGS.iter().any(|known| config.eq_ignore_ascii_case(known))
+    {
         return Ok(false);
     }
     let media_types = images::blob_media_types(tx, repository_id, image.id)?;

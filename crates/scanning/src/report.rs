@@ -59,6 +59,16 @@ pub struct Place {
     pub owner: Option<String>,
 }
 
+impl Place {
+    /// The path of the file, and in it, as people read it.
+    pub fn whole_path(&self) -> String {
+        match &self.within {
+            Some(within) => format!("{}/{within}", self.path),
+            None => self.path.clone(),
+        }
+    }
+}
+
 /// A vulnerability that packages of the image have which were built from one source: they get their fix together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {

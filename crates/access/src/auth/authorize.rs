@@ -301,6 +301,15 @@ async fn refusal(
     )))
 }
 
+/// Whether the caller has the permission, where doing without is no failure.
+pub async fn is_allowed(http: &RequestContext, caller: &Caller, need: &Need) -> Result<bool, StoreError> {
+    match authorize(http, caller, need).await {
+        Ok(()) => Ok(true),
+        Err(Refusal::Denied(_)) => Ok(false),
+        Err(Refusal::Store(error)) => Err(error),
+    }
+}
+
 /// As [`authorize`] for a key, where something beside the key's policy names `principals`, who need nothing else: they
 /// are refused by a Deny, or by what limits the caller. The users and roles of an account that is named need what their
 /// account says.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use registry::advisory_settings::AdvisorySettings;
+use registry::advisory_settings::{AdvisorySettings, DEFAULT_MAX_DATA_AGE_HOURS};
 use runtime::config_error::ConfigError;
 use scan::feeds::catalog::Feed;
 use scan::feeds::catalog::configured::{self, FeedWords};
@@ -38,22 +38,19 @@ impl ScanningConfig {
         if self.max_data_age_hours == Some(0) {
             return Err(ConfigError("scanning.max_data_age_hours: at least 1 is needed".to_owned()));
         }
-        let default = AdvisorySettings::default();
+        let max_data_age_hours = self.max_data_age_hours.unwrap_or(DEFAULT_MAX_DATA_AGE_HOURS);
         Ok(AdvisorySettings {
             feeds,
             is_offline: self.offline,
-            max_data_age_ms: self
-                .max_data_age_hours
-                .map_or(default.max_data_age_ms, |hours| i64::from(hours) * HOUR_MS),
+            max_data_age_ms: i64::from(max_data_age_hours) * HOUR_MS,
         })
     }
 
     /// With the defaults filled in.
     pub(super) fn filled(&self) -> Self {
-        let default = AdvisorySettings::default();
         Self {
             offline: self.offline,
-            max_data_age_hours: self.max_data_age_hours.or(Some((default.max_data_age_ms / HOUR_MS) as u32)),
+            max_data_age_hours: self.max_data_age_hours.or(Some(DEFAULT_MAX_DATA_AGE_HOURS)),
             confinement: Some(self.confinement.clone().unwrap_or_else(|| Demand::default().to_string())),
         }
     }

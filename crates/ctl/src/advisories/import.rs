@@ -20,7 +20,6 @@ use super::answer::{Answer, File, Job};
 use super::describe;
 use super::update::LOOK_EVERY;
 
-const ECR_TARGET: &str = "AmazonEC2ContainerRegistry_V20150921";
 /// What servers ask for in one part.
 const PART_BYTES: u64 = 10 << 20;
 
@@ -100,7 +99,7 @@ impl ImportArgs {
         mut input: Value,
     ) -> Result<T, Error> {
         input["repositoryName"] = self.repository.as_str().into();
-        client.json("ecr", ECR_TARGET, operation, &input).await
+        client.ecr(operation, &input).await
     }
 
     /// Begins an upload, in a repository that is made if it is not there.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::gate::Severity;
+use crate::count::few;
 use crate::digest;
 
 /// Packages of one source that a line names.
@@ -131,15 +132,6 @@ impl Finding {
     }
 }
 
-/// The first of a list, and how many more there are.
-fn few(names: &[&str], shown: usize) -> String {
-    let text = names.iter().take(shown).copied().collect::<Vec<_>>().join(", ");
-    match names.len().checked_sub(shown) {
-        Some(more @ 1..) => format!("{text} and {more} more"),
-        _ => text,
-    }
-}
-
 /// A probability as people read it.
 fn percent(share: f64) -> String {
     let percent = share * 100.0;
@@ -152,9 +144,6 @@ mod tests {
 
     #[test]
     fn words() {
-        assert_eq!(few(&["a", "b", "c"], 2), "a, b and 1 more");
-        assert_eq!(few(&["a", "b"], 2), "a, b");
-        assert_eq!(few(&[], 2), "");
         assert_eq!([0.0, 0.000_04, 0.000_45, 0.97].map(percent), ["0.00%", "<0.01%", "0.04%", "97.00%"]);
     }
 }

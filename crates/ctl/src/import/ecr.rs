@@ -22,7 +22,6 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::options::Settings as Endpoint;
 
-const TARGET: &str = "AmazonEC2ContainerRegistry_V20150921";
 /// Entries of a page.
 const PAGE: usize = 1_000;
 /// More pages than any list has; ends what a faulty server would make endless.
@@ -72,7 +71,7 @@ impl EcrApi {
     }
 
     async fn call_as_is<T: DeserializeOwned>(&self, operation: &str, input: &Value) -> Result<T, Failure> {
-        let call = || async { Ok(self.client.json("ecr", TARGET, operation, input).await?) };
+        let call = || async { Ok(self.client.ecr(operation, input).await?) };
         self.patience.run(call).await
     }
 

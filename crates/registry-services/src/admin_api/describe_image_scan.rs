@@ -10,7 +10,7 @@ use aws::Timestamp;
 use oci::Digest;
 use scan::advisory::State;
 use scan::matching::Class;
-use scan::severity::{Severity, best};
+use scan::severity::best;
 use scanning::image_config::{self, ImageConfig};
 use scanning::report::{Exploited, Finding, Report};
 use scanning::scans::{FoundScans, PlatformScan, ScanError};
@@ -201,7 +201,7 @@ impl<'a> Entry<'a> {
     fn new(image: &'a Digest, report: &'a Report, finding: &'a Finding) -> Self {
         let Finding { vulnerability, name, version, judged, fixed_in, .. } = finding;
         let is_exploited = report.vulnerabilities.get(vulnerability).is_some_and(|known| known.exploited.is_some());
-        let rank = Severity::ALL.iter().position(|severity| *severity == judged.severity).unwrap_or_default();
+        let rank = judged.severity.rank();
         let (exploited, fixed) = (u8::from(!is_exploited), u8::from(fixed_in.is_none()));
         let place = format!("{exploited} {rank} {fixed} {vulnerability} {name} {version} {image}");
         Self { place, image, report, finding }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use access::action::Action;
-use access::auth::authorize::{self, Need, Refusal};
+use access::auth::authorize::{self, Need};
 use api::protocols::operation::{Call, Operation};
 use registry::Registry;
 use scan::matching::Evidence;
@@ -110,11 +110,7 @@ async fn said_of(app: &Registry, report: &Report, vulnerability: &str) -> Result
 /// Whether the caller may read the image's config, whose history has whatever was written into the lines that made the image.
 async fn may_read_config(call: &Call<'_>, named: &NamedImage) -> Result<bool, WharfError> {
     let need = named.need(Action::EcrGetDownloadUrlForLayer);
-    match authorize::authorize(call.http, &call.caller, &need).await {
-        Ok(()) => Ok(true),
-        Err(Refusal::Denied(_)) => Ok(false),
-        Err(Refusal::Store(error)) => Err(error.into()),
-    }
+    Ok(authorize::is_allowed(call.http, &call.caller, &need).await?)
 }
 
 impl Operation for ExplainImageFinding {

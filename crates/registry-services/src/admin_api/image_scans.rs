@@ -9,7 +9,7 @@ use api::protocols::operation::Call;
 use aws::Timestamp;
 use registry::images::pull::Selector;
 use scan::package::PackageKind;
-use scanning::report::{Report, ReportedPackage};
+use scanning::report::{Place, Report, ReportedPackage};
 use scanning::scan_events::by_name;
 use scanning::scans::{self, FoundScans, ScanError};
 use serde::{Deserialize, Serialize};
@@ -184,17 +184,13 @@ pub struct ImagePackage {
 impl ImagePackage {
     /// Of a report.
     pub fn new(report: &Report, reported: &ReportedPackage) -> Self {
-        let path = |place: &scanning::report::Place| match &place.within {
-            Some(within) => format!("{}/{within}", place.path),
-            None => place.path.clone(),
-        };
         let package = &reported.package;
         Self {
             kind: package.kind,
             name: package.name.clone(),
             version: package.version.clone(),
             arch: package.arch.clone(),
-            paths: reported.places.iter().map(path).collect(),
+            paths: reported.places.iter().map(Place::whole_path).collect(),
             layer_digest: report.layers.get(reported.layer).cloned(),
         }
     }

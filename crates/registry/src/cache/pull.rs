@@ -175,15 +175,8 @@ pub(super) async fn may(
     action: Action,
     place: &RepositoryRef,
 ) -> Result<bool, CacheFailure> {
-    is_allowed(http, caller, &Need::on_repository(action, &place.registry, place.name.as_str())).await
-}
-
-async fn is_allowed(http: &RequestContext, caller: &Caller, need: &Need) -> Result<bool, CacheFailure> {
-    match authorize::authorize(http, caller, need).await {
-        Ok(()) => Ok(true),
-        Err(Refusal::Denied(_)) => Ok(false),
-        Err(Refusal::Store(error)) => Err(error.into()),
-    }
+    let need = Need::on_repository(action, &place.registry, place.name.as_str());
+    Ok(authorize::is_allowed(http, caller, &need).await?)
 }
 
 /// Whether the caller may have the cache bring an image, and give it the tag by which it is asked for.
@@ -194,7 +187,8 @@ pub(super) async fn may_import(
     selector: &Selector,
 ) -> Result<bool, CacheFailure> {
     let need = Need::on_repository(Action::EcrBatchImportUpstreamImage, &place.registry, place.name.as_str());
-    is_allowed(http, caller, &need.with_image_tag(Some(selector_tag(selector)).filter(|tag| !tag.is_empty()))).await
+    let need = need.with_image_tag(Some(selector_tag(selector)).filter(|tag| !tag.is_empty()));
+    Ok(authorize::is_allowed(http, caller, &need).await?)
 }
 
 /// Whether the cache may move a tag that somebody pushed to what the upstream has: not for nobody in particular, nor for

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use access::action::Action;
 use access::auth::arrival::Arrival;
-use access::auth::authorize::{self, Need, Refusal};
+use access::auth::authorize::{self, Need};
 use access::auth::caller::Caller;
 use access::request::RequestContext;
 use oci::Digest;
@@ -79,11 +79,7 @@ async fn readable_by(
             Some(may) => *may,
             None => {
                 let need = Need::on_repository(ACTION, registry, repository.name.as_str());
-                let may = match authorize::authorize(http, caller, &need).await {
-                    Ok(()) => true,
-                    Err(Refusal::Denied(_)) => false,
-                    Err(Refusal::Store(error)) => return Err(error.into()),
-                };
+                let may = authorize::is_allowed(http, caller, &need).await?;
                 *decided.entry(id).or_insert(may)
             }
         };

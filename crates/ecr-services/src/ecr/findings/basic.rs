@@ -7,7 +7,7 @@ use scanning::report::{Finding, Vulnerability};
 use scanning::scans::FoundScans;
 use serde::Serialize;
 
-use super::{Entry, page_on, rank};
+use super::{Entry, page_on};
 
 /// Characters of the value of an attribute (ECR's model).
 const MAX_VALUE: usize = 256;
@@ -44,7 +44,7 @@ pub fn entries(found: &FoundScans) -> Vec<BasicEntry<'_>> {
     for report in reports {
         for finding in &report.findings {
             let Finding { vulnerability, name, version, judged, .. } = finding;
-            let place = format!("{} {vulnerability} {name} {version}", rank(judged.severity));
+            let place = format!("{} {vulnerability} {name} {version}", judged.severity.rank());
             let vulnerability = report.vulnerabilities.get(&finding.vulnerability);
             entries.entry(place.clone()).or_insert(BasicEntry { place, finding, vulnerability });
         }

@@ -18,7 +18,7 @@ use store::tables::image_tags;
 use store::tables::repositories::RepositoryRef;
 
 use super::vulnerable_package::{self, VulnerablePackage};
-use super::{Entry, page_on, rank};
+use super::{Entry, page_on};
 
 /// What Inspector says where it has no advice.
 const NO_ADVICE: &str = "None Provided";
@@ -247,7 +247,7 @@ pub fn entries(found: &FoundScans) -> Vec<EnhancedEntry<'_>> {
             let image = &scanned.image.digest;
             let place = format!(
                 "{} {} {vulnerability} {name} {version} {image}",
-                rank(judged.severity),
+                judged.severity.rank(),
                 u8::from(!is_exploited)
             );
             entries.push(EnhancedEntry { place, platform, image, report, finding });

@@ -133,11 +133,6 @@ pub trait Entry {
     fn severity(&self) -> Severity;
 }
 
-/// The part of a place that puts the severe before the others.
-fn rank(severity: Severity) -> usize {
-    Severity::ALL.iter().position(|other| *other == severity).unwrap_or(Severity::ALL.len())
-}
-
 /// The page on a vulnerability, where no feed names one.
 fn page_on(vulnerability: &str) -> String {
     if vulnerability.starts_with("CVE-") {

@@ -91,10 +91,7 @@ fn of_language<'a>(
     places.iter().map(move |place| VulnerablePackage {
         arch: None,
         epoch: None,
-        file_path: Some(match &place.within {
-            Some(within) => format!("{}/{within}", place.path),
-            None => place.path.clone(),
-        }),
+        file_path: Some(place.whole_path()),
         name: package.name.clone(),
         package_manager: manager(package, &place.path),
         release: None,
