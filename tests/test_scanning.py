@@ -1,11 +1,13 @@
-"""The configuration of scanning and asking for scans, by boto3 and Terraform. What scans find is not looked at here."""
+"""The configuration of scanning, by boto3 and Terraform, and what each operation tells of a scan."""
 
 import pytest
 from botocore.exceptions import ClientError
 
 from harness.api_push import push_image, push_index
 from harness.aws_api import AwsApi
+from harness.feeds import FeedServer
 from harness.images import image, index
+from harness.scans import Scanned, advisory, feeds_configuration, image_of, serve_advisories, tree_layer, write
 from harness.terraform import Terraform
 
 pytestmark = pytest.mark.every_store
@@ -110,6 +112,42 @@ def test_wharfs_own_operations(fresh_wharf):
     assert [entry["imageDigest"] for entry in listed] == sorted([made.digest, *digests])
     explained = call("ExplainImageFinding", imageId=tag, vulnerability="CVE-2026-1")
     assert explained.json()["__type"] == "ScanNotFoundException"
+
+
+@pytest.fixture
+def feeds():
+    server = FeedServer()
+    yield server
+    server.close()
+
+
+def test_what_a_scan_finds(start_configured, feeds, tmp_path):
+    """A finding and a package, as each operation tells them."""
+    affected = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"
+    serve_advisories(feeds, [advisory("GHSA-vh95-rmgr-6w4m", "npm", "minimist", "1.2.3", vector=affected)])
+    wharf = start_configured(feeds_configuration(feeds.url))
+    write(
+        tmp_path,
+        {
+            "app/node_modules/minimist/package.json": '{"name": "minimist", "version": "1.2.0"}',
+            "app/node_modules/express/package.json": '{"name": "express", "version": "4.16.0"}',
+        },
+    )
+    scanned = Scanned(wharf, "app")
+    described = scanned.push(image_of(tree_layer(tmp_path)))
+    assert [(each["vulnerability"], each["severity"]) for each in described["findings"]] == [
+        ("GHSA-vh95-rmgr-6w4m", "CRITICAL")
+    ]
+    first = scanned.ask("ListImagePackages", "v1", maxResults=1)
+    second = scanned.ask("ListImagePackages", "v1", maxResults=1, nextToken=first["nextToken"])
+    names = [(package["name"], package["version"]) for page in (first, second) for package in page["packages"]]
+    assert sorted(names) == [("express", "4.16.0"), ("minimist", "1.2.0")] and "nextToken" not in second
+    explained = scanned.ask("ExplainImageFinding", "v1", vulnerability="GHSA-vh95-rmgr-6w4m")
+    assert "minimist" in str(explained)
+    basic = wharf.client().describe_image_scan_findings(repositoryName="app", imageId={"imageTag": "v1"})
+    assert basic["imageScanFindings"]["findingSeverityCounts"] == {"CRITICAL": 1}
+    counted = scanned.api.wharf("ListImageScanCounts", {"repositoryName": "app"}).json()["images"]
+    assert "CRITICAL" in str(counted)
 
 
 @pytest.mark.timeout(1800)
