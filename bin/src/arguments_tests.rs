@@ -59,12 +59,18 @@ fn check(program: &Command, line: &str) -> (Vec<String>, usize) {
         count += 1;
         let mut commands = vec![program];
         let mut path = String::from("wharf");
-        for word in words[at + 1..].iter().take_while(|word| !ends(word)) {
+        let mut rest = words[at + 1..].iter().take_while(|word| !ends(word));
+        while let Some(word) = rest.next() {
             let word = word.trim_end_matches([',', ';', ':', '.', '…']);
-            if let Some(option) = word.strip_prefix("--") {
-                let option = option.split('=').next().unwrap_or_default();
-                if !option.is_empty() && !commands.iter().any(|command| has_option(command, option)) {
-                    problems.push(format!("{path} has no --{option}"));
+            if let Some(written) = word.strip_prefix("--") {
+                let (name, value) =
+                    written.split_once('=').map_or((written, None), |(name, value)| (name, Some(value)));
+                if !name.is_empty() && !commands.iter().any(|command| has_option(command, name)) {
+                    problems.push(format!("{path} has no --{name}"));
+                }
+                // Its value is no command, though it may be written as one.
+                if value.is_none() && commands.iter().any(|command| takes_value(command, name)) {
+                    rest.next();
                 }
             } else if commands.iter().all(|command| command.has_subcommands()) && is_name(word) && word != "help" {
                 let found = |name: &str| commands.iter().find_map(|command| command.find_subcommand(name));
@@ -97,6 +103,11 @@ fn has_option(command: &Command, option: &str) -> bool {
     ["help", "version"].contains(&option) || command.get_arguments().any(|argument| argument.get_long() == Some(option))
 }
 
+fn takes_value(command: &Command, option: &str) -> bool {
+    let named = command.get_arguments().find(|argument| argument.get_long() == Some(option));
+    named.is_some_and(|argument| argument.get_action().takes_values())
+}
+
 #[test]
 fn what_pages_show_is_there() {
     let mut program = arguments::program();
@@ -125,6 +136,9 @@ fn what_is_not_there_is_told() {
         ("$ target/release/wharf serve --data-dir=/tmp/x --tls self-signed", None),
         ("docker exec wharf wharf status", None),
         ("wharf backup TO --with-key # and --more", None),
+        ("wharf scan my-app:v1 --fail-on high --only-fixed", None),
+        ("wharf scan my-app:v1 --only-fixed high", Some("wharf scan has no high")),
+        ("wharf scan my-app:v1 --fail-on=high low", Some("wharf scan has no low")),
         ("wharf usr list", Some("wharf has no usr")),
         ("sudo -u wharf wharf user lst NAME", Some("wharf user has no lst")),
         ("\"$(wharf credentials --formt json)\"", Some("wharf credentials has no --formt")),
