@@ -2,6 +2,8 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use aws::AccountId;
 use oci::Digest;
@@ -12,6 +14,7 @@ use registry::images::{blobs, uploads};
 use registry::layers;
 use runtime::jobs::handler::Handle;
 use runtime::jobs::job::{self, Attempt, Job, JobError};
+use runtime::timer;
 use scan::facts::LayerFacts;
 use scan_worker::{Failure, Fault};
 use serde::{Deserialize, Serialize};
@@ -26,6 +29,9 @@ use crate::context::Scanning;
 use crate::layer_facts;
 use crate::scan_end::{fail_all_waiting, told};
 use crate::scan_image::ScanImage;
+
+/// How often it is seen whether a layer that is being read is still wanted.
+const LOOK_FOR_WAITING: Duration = Duration::from_secs(2);
 
 /// The job, of one layer.
 #[derive(Debug, Serialize, Deserialize)]
@@ -63,10 +69,14 @@ impl Job for AnalyseLayer {
     fn key(&self) -> String {
         format!("{} {} {}", self.account, self.scope, self.digest)
     }
+
+    fn account(&self) -> Option<AccountId> {
+        self.account.parse().ok()
+    }
 }
 
 impl Handle<Scanning> for AnalyseLayer {
-    // Each has a processor of its own.
+    // Each has a processor of its own, and an account whose layers take long leaves one to others.
     const AT_ONCE: usize = 2;
     /// A layer that cannot be read is not waited for through the night.
     const MAX_ATTEMPTS: i64 = 6;
@@ -119,7 +129,10 @@ async fn analyse(
         .map_err(|failure| RegistryError::Store(StoreError::new(StoreErrorKind::Unavailable, failure.to_string())))?;
     let blob = &stored.stored;
     if !is_done(app, account, blob, partial_since_ms).await? {
-        let facts = read(app, blob, attempt).await?;
+        let facts = tokio::select! {
+            facts = read(app, blob, attempt) => facts?,
+            nobody = until_nobody_waits(app, *account, digest) => return Ok(nobody?),
+        };
         if layer_facts::store(app, account, blob, facts).await? {
             tracing::debug!("layer {digest} was analysed for account {account}");
         }
@@ -144,7 +157,29 @@ async fn is_done(
     }
 }
 
-/// Reads the layer in a process of its own. What is wrong with the layer itself is a fact about it.
+/// Returns when no scan waits for the layer any more: its images were deleted.
+async fn until_nobody_waits(app: &Scanning, account: AccountId, layer: Digest) -> Result<(), StoreError> {
+    loop {
+        timer::sleep(LOOK_FOR_WAITING).await;
+        if !app.db.read(move |tx| image_scans::is_any_waiting_for_layer(tx, &account, &layer)).await? {
+            tracing::info!("no scan waits for layer {layer} any more, which was being read");
+            return Ok(());
+        }
+    }
+}
+
+/// Whether what is read is still wanted: not after this is dropped.
+#[derive(Default)]
+struct Wanted(Arc<AtomicBool>);
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Reads the layer in a process of its own, which ends when nobody waits for this. What is wrong with the layer itself is a fact
+/// about it.
 async fn read(app: &Arc<Scanning>, blob: &StoredBlob, attempt: Attempt) -> Result<LayerFacts, RegistryError> {
     // It is read twice where it has hard links that only the second reading can follow.
     let mut readers = Vec::with_capacity(2);
@@ -152,11 +187,13 @@ async fn read(app: &Arc<Scanning>, blob: &StoredBlob, attempt: Attempt) -> Resul
         readers.push(blobs::open(app, blob).await?.blocking());
     }
     let node = Arc::clone(app);
+    let wanted = Wanted::default();
+    let is_over = Arc::clone(&wanted.0);
     let read = runtime::tasks::blocking("analysing a layer", move || {
         let mut open = || -> io::Result<BlockingReader> {
             readers.pop().ok_or_else(|| io::Error::other("the layer was to be read more than twice"))
         };
-        node.reader.read(&mut open)
+        node.reader.read(&mut open, || !is_over.load(Ordering::Relaxed))
     });
     let read = read.await?;
     let known = read.or_else(|failure| of_failure(failure, attempt));
@@ -187,7 +224,7 @@ async fn go_on(app: &Scanning, repository: &Repository, digest: Digest) -> Resul
     app.db
         .write(move |tx: &mut dyn Tx| {
             for (image_id, scan_type) in image_scans::waiting_for_layer(tx, &account, &digest)? {
-                job::enqueue(tx, &ScanImage { image_id, scan_type }, now_ms, now_ms)?;
+                job::enqueue(tx, &ScanImage { account, image_id, scan_type }, now_ms, now_ms)?;
             }
             Ok::<_, StoreError>(())
         })

@@ -52,10 +52,14 @@ impl LayerReader {
         }
     }
 
-    /// Reads a layer, as it is stored. Blocks.
-    pub fn read<R: Read>(&self, open: impl FnMut() -> io::Result<R>) -> Result<LayerFacts, Failure> {
+    /// Reads a layer, as it is stored, for as long as it `is_wanted`: [`Failure::Cancelled`] otherwise. Blocks.
+    pub fn read<R: Read>(
+        &self,
+        open: impl FnMut() -> io::Result<R>,
+        is_wanted: impl Fn() -> bool,
+    ) -> Result<LayerFacts, Failure> {
         match &self.means {
-            Means::Children(analyst) => analyst.analyse(open, TIME, || true).map(|analysed| analysed.facts),
+            Means::Children(analyst) => analyst.analyse(open, TIME, is_wanted).map(|analysed| analysed.facts),
             #[cfg(any(test, feature = "testing"))]
             Means::ThisProcess => {
                 let mut open = open;

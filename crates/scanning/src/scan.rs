@@ -45,7 +45,7 @@ impl Handle<Scanning> for ScanImage {
     const MAX_ATTEMPTS: i64 = 10;
 
     async fn run(self, app: Arc<Scanning>, attempt: Attempt) -> Result<(), JobError> {
-        let Self { image_id, scan_type } = self;
+        let Self { image_id, scan_type, .. } = self;
         let found = app.db.read(move |tx| Subject::find(tx, image_id, scan_type)).await?;
         // The image is gone, or its scan has ended.
         let Some(subject) = found else { return Ok(()) };

@@ -19,8 +19,9 @@ use store::tables::scanning_configurations::ScanType;
 use store::tables::sealed_documents::SealedDocument;
 
 use crate::configuration::Configuration;
+use crate::platforms;
 use crate::report::Report;
-use crate::{platforms, scan_image};
+use crate::scan_image::{self, ScanImage};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// A report takes so many times the room of what it is written as.
@@ -102,7 +103,8 @@ pub async fn start(
             } else if has_quota && last.as_ref().is_some_and(|last| uses_up_quota(last, now_ms)) {
                 used_up += 1;
             } else if last.is_none_or(|last| last.ended_at_ms.is_some()) {
-                scan_image::request(tx, platform.id, scan_type, ScanCause::Manual, now_ms)?;
+                let job = ScanImage { account: place.registry.account, image_id: platform.id, scan_type };
+                scan_image::request(tx, job, ScanCause::Manual, now_ms)?;
             }
         }
         match platforms.len() {

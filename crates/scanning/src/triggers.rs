@@ -9,7 +9,8 @@ use store::tables::images::{self, ImageStatus};
 use store::tables::repositories::Repository;
 
 use crate::configuration::Configuration;
-use crate::{platforms, scan_image};
+use crate::platforms;
+use crate::scan_image::{self, ScanImage};
 
 /// The follower of changes that has images scanned.
 #[derive(Debug)]
@@ -47,7 +48,9 @@ impl Follower for ScanTriggers {
             // What has come once more with another tag is what it was. An index that comes back says nothing of its images.
             let is_done = last.is_some_and(|last| last.status != ScanStatus::Failed);
             if !is_done || (is_anew && platform.id == image.id) {
-                scan_image::request(tx, platform.id, effective.scan_type, why, cause.at_ms)?;
+                let account = repository.spec.registry.account;
+                let job = ScanImage { account, image_id: platform.id, scan_type: effective.scan_type };
+                scan_image::request(tx, job, why, cause.at_ms)?;
             }
         }
         Ok(())

@@ -151,8 +151,8 @@ pub async fn schedule(app: &Scanning) -> Result<(), StoreError> {
 
 /// Lets scans go on that wait for advisories.
 pub(crate) fn let_go_on(tx: &mut dyn Tx, now_ms: i64) -> Result<(), StoreError> {
-    for (image_id, scan_type) in image_scans::list_waiting(tx, WAITING)? {
-        job::enqueue(tx, &ScanImage { image_id, scan_type }, now_ms, now_ms)?;
+    for (account, (image_id, scan_type)) in image_scans::list_waiting(tx, WAITING)? {
+        job::enqueue(tx, &ScanImage { account, image_id, scan_type }, now_ms, now_ms)?;
     }
     Ok(())
 }

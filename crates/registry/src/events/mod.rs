@@ -105,7 +105,7 @@ impl Events {
         for sink in self.sinks.iter().filter(|sink| sink.wants(&json)) {
             let payload: &String = text.get_or_insert_with(|| json.to_string());
             let key = format!("{} {}", event.title(), event.id());
-            let job = NewJob { kind: sink.job_kind(), key: &key, payload, due_at_ms: now_ms };
+            let job = NewJob { kind: sink.job_kind(), key: &key, payload, account: None, due_at_ms: now_ms };
             jobs::enqueue(tx, &job, now_ms)?;
         }
         Ok(())

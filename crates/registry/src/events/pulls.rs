@@ -119,7 +119,7 @@ impl Events {
                     return Ok(false);
                 }
                 for (key, payload) in &new_jobs {
-                    jobs::enqueue(tx, &NewJob { kind: &kind, key, payload, due_at_ms: now_ms }, now_ms)?;
+                    jobs::enqueue(tx, &NewJob { kind: &kind, key, payload, account: None, due_at_ms: now_ms }, now_ms)?;
                 }
                 Ok::<_, StoreError>(true)
             })

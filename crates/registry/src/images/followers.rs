@@ -131,7 +131,7 @@ mod tests {
             if self.fails {
                 return Err(StoreError::new(StoreErrorKind::Other, self.name));
             }
-            let job = NewJob { kind: "test", key: self.name, payload: "{}", due_at_ms: 0 };
+            let job = NewJob { kind: "test", key: self.name, payload: "{}", account: None, due_at_ms: 0 };
             jobs::enqueue(tx, &job, START_MS)
         }
 

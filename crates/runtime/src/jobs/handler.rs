@@ -12,7 +12,8 @@ use super::job::{Attempt, Job, JobError};
 /// What does a kind of job, with what it needs of the server: `C`. A job may be done twice, and be cut off anywhere, so what
 /// is done must be idempotent.
 pub trait Handle<C>: Job {
-    /// How many of them one node works on at a time.
+    /// How many of them one node works on at a time. While others have all of these places, an account that has none of them
+    /// has one more, up to as many again: whoever comes late does not wait for what takes long.
     const AT_ONCE: usize = 4;
     /// After so many failures it is given up. Attempts wait 1 s, 2 s, 4 s … up to 5 minutes: 20 make an hour.
     const MAX_ATTEMPTS: i64 = 20;

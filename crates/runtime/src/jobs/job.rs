@@ -1,5 +1,6 @@
 //! What a background job is: a value that is stored with the change that it follows from, and done later, at least once.
 
+use aws::AccountId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use store::db::Tx;
@@ -16,6 +17,11 @@ pub trait Job: Serialize + DeserializeOwned + Send + 'static {
 
     /// To what the work is done. Noting a job with the same key again while it waits does not make a second one.
     fn key(&self) -> String;
+
+    /// For which account it is done, where accounts have so much to do that they must take turns.
+    fn account(&self) -> Option<AccountId> {
+        None
+    }
 }
 
 /// Which attempt this is.
@@ -67,5 +73,6 @@ pub fn enqueue<J: Job>(tx: &mut dyn Tx, job: &J, due_at_ms: i64, now_ms: i64) ->
         StoreError::new(store::error::StoreErrorKind::Other, format!("job {} cannot be stored", J::KIND))
             .with_source(error)
     })?;
-    jobs::enqueue(tx, &NewJob { kind: J::KIND, key: &job.key(), payload: &payload, due_at_ms }, now_ms)
+    let (key, account) = (job.key(), job.account());
+    jobs::enqueue(tx, &NewJob { kind: J::KIND, key: &key, payload: &payload, account, due_at_ms }, now_ms)
 }

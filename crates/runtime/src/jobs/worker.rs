@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::db::{Db, Dialect};
+use aws::AccountId;
+use store::db::{Db, Dialect, Tx};
 use store::error::StoreError;
 use store::measure::Counter;
-use store::tables::jobs::{self, TakenJob};
+use store::tables::jobs::{self, TakenJob, Taking};
 use tokio::sync::{Notify, watch};
 use tokio::task::{Id, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
@@ -68,6 +69,15 @@ pub struct Node {
     pub telemetry: Arc<Telemetry>,
 }
 
+/// Whose turn it is at the places of a handler.
+#[derive(Clone, Default)]
+struct Turn {
+    /// Of whom the jobs are that are under way.
+    busy: Vec<Option<AccountId>>,
+    /// Who had the last one.
+    last: Option<AccountId>,
+}
+
 /// The worker of a node. Clones are the same one.
 #[derive(Clone)]
 pub struct Worker {
@@ -100,6 +110,7 @@ impl Worker {
         let mut running = JoinSet::new();
         // By task: which handler has it, and the job.
         let mut under_way: HashMap<Id, (usize, TakenJob)> = HashMap::new();
+        let mut turns = vec![Turn::default(); self.handlers.len()];
         loop {
             tokio::select! {
                 () = stopped(&mut stop) => break,
@@ -118,8 +129,9 @@ impl Worker {
                 }
             }
             for (at, handler) in self.handlers.iter().enumerate() {
-                let busy = under_way.values().filter(|(running, _)| *running == at).count();
-                let taken = match self.take(at, &lease, handler.at_once.saturating_sub(busy)).await {
+                let turn = &mut turns[at];
+                turn.busy = under_way.values().filter(|(of, _)| *of == at).map(|(_, job)| job.account).collect();
+                let taken = match self.take(at, &lease, turn).await {
                     Ok(taken) => taken,
                     Err(error) => {
                         tracing::error!(
@@ -141,15 +153,46 @@ impl Worker {
         note_released(db.make_room(move |tx| jobs::release(tx, &lease, now_ms)).await);
     }
 
-    /// Takes up to `free` jobs of a handler that are due.
-    async fn take(&self, at: usize, lease: &str, free: usize) -> Result<Vec<TakenJob>, StoreError> {
-        let (now_ms, kind) = (self.now_ms(), self.handlers[at].kind.clone());
-        let asked = kind.clone();
-        if free == 0 || !self.node.db.read_point(move |tx| jobs::is_any_due(tx, &asked, now_ms)).await? {
-            return Ok(Vec::new());
+    /// Takes jobs of a handler that are due: as many as there are places for, and then one of each account that has no place.
+    async fn take(&self, at: usize, lease: &str, turn: &mut Turn) -> Result<Vec<TakenJob>, StoreError> {
+        let (now_ms, handler) = (self.now_ms(), &self.handlers[at]);
+        let mut taken = Vec::new();
+        let free = handler.at_once.saturating_sub(turn.busy.len());
+        let kind = handler.kind.clone();
+        if free > 0 && self.node.db.read_point(move |tx| jobs::is_any_due(tx, &kind, now_ms)).await? {
+            taken = self.take_for(at, lease, turn, free, Vec::new()).await?;
         }
-        let lease = lease.to_owned();
-        self.node.db.make_room(move |tx| jobs::take_due(tx, &kind, &lease, now_ms, now_ms + LEASE_MS, free)).await
+        let extra = (2 * handler.at_once).saturating_sub(turn.busy.len());
+        // Where a job of no account is under way, none are of any.
+        let Some(others) = turn.busy.iter().copied().collect::<Option<Vec<AccountId>>>() else { return Ok(taken) };
+        if turn.busy.len() < handler.at_once || extra == 0 {
+            return Ok(taken);
+        }
+        let (kind, asked) = (handler.kind.clone(), others.clone());
+        if self.node.db.read_point(move |tx| jobs::is_due_for_others(tx, &kind, &asked, now_ms)).await? {
+            taken.extend(self.take_for(at, lease, turn, extra, others).await?);
+        }
+        Ok(taken)
+    }
+
+    /// Takes up to `limit` jobs that are due, and notes whose turn it was.
+    async fn take_for(
+        &self,
+        at: usize,
+        lease: &str,
+        turn: &mut Turn,
+        limit: usize,
+        without: Vec<AccountId>,
+    ) -> Result<Vec<TakenJob>, StoreError> {
+        let (now_ms, kind, lease, after) = (self.now_ms(), self.handlers[at].kind.clone(), lease.to_owned(), turn.last);
+        let take = move |tx: &mut dyn Tx| {
+            let (kind, lease, without) = (&kind, &lease, &without);
+            jobs::take_due(tx, &Taking { kind, lease, now_ms, until_ms: now_ms + LEASE_MS, limit, after, without })
+        };
+        let taken = self.node.db.make_room(take).await?;
+        turn.busy.extend(taken.iter().map(|job| job.account));
+        turn.last = taken.last().map_or(turn.last, |job| job.account);
+        Ok(taken)
     }
 
     /// Works on one job for as long as it is ours, and notes how it ended.
@@ -248,7 +291,8 @@ impl Worker {
         loop {
             let mut count = 0;
             for at in 0..self.handlers.len() {
-                for job in self.take(at, "test", 100).await.expect("readable") {
+                let mut turn = Turn::default();
+                for job in self.take_for(at, "test", &mut turn, 100, Vec::new()).await.expect("readable") {
                     count += 1;
                     self.clone().work_on(at, job).await;
                 }

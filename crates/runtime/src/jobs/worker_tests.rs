@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws::AccountId;
 use serde::{Deserialize, Serialize};
-use store::tables::jobs::{self, JobStatus};
+use store::tables::jobs::{self, JobStatus, Taking};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -47,6 +48,11 @@ impl Job for TestJob {
 
     fn key(&self) -> String {
         self.key.clone()
+    }
+
+    /// What stands before a slash.
+    fn account(&self) -> Option<AccountId> {
+        self.key.split_once('/').map(|(account, _)| account.parse().expect("an account"))
     }
 }
 
@@ -212,7 +218,7 @@ async fn what_is_hopeless_is_given_up_at_once() {
 #[tokio::test]
 async fn what_cannot_be_read_is_given_up() {
     let test = new_app().await;
-    let job = jobs::NewJob { kind: TestJob::KIND, key: "a", payload: "{}", due_at_ms: 0 };
+    let job = jobs::NewJob { kind: TestJob::KIND, key: "a", payload: "{}", account: None, due_at_ms: 0 };
     test.runtime.db.write(move |tx| jobs::enqueue(tx, &job, 0)).await.expect("stored");
     work_off(&test.runtime).await;
     let job = only(&test.runtime).await;
@@ -272,7 +278,10 @@ async fn who_loses_the_lease_stops_and_notes_nothing() {
     until(&test.runtime, "the first attempt", |jobs| jobs.iter().any(|job| job.is_running)).await;
     assert!(!mark.exists());
     let later_ms = START_MS + 31_000;
-    let stolen = test.runtime.db.write(move |tx| jobs::take_due(tx, TestJob::KIND, "thief", later_ms, later_ms * 2, 1));
+    let stolen = test
+        .runtime
+        .db
+        .write(move |tx| jobs::take_due(tx, &Taking::of_all(TestJob::KIND, "thief", later_ms, later_ms * 2, 1)));
     let stolen = stolen.await.expect("taken");
     assert_eq!(stolen[0].attempts, 2);
     until_there(&mark).await;
@@ -285,6 +294,34 @@ async fn who_loses_the_lease_stops_and_notes_nothing() {
     );
     end(worker).await;
     assert!(only(&test.runtime).await.is_running, "a node that stops leaves the jobs of others alone");
+}
+
+#[tokio::test]
+async fn who_takes_long_keeps_no_other_account_waiting() {
+    let test = new_app().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let worker = start(&test.runtime);
+    let hang = |name: &str| Plan::Hang(folder.path().join(name));
+    for name in ["a", "b", "c"] {
+        note(&test.runtime, &format!("000000000001/{name}"), hang(name)).await;
+    }
+    let running = |jobs: &[JobStatus]| jobs.iter().filter(|job| job.is_running).count();
+    until(&test.runtime, "all places to be taken", |jobs| running(jobs) == 2).await;
+    for name in ["a", "b", "c"] {
+        note(&test.runtime, &format!("000000000002/{name}"), Plan::SucceedAt(1)).await;
+    }
+    until(&test.runtime, "all of another account", |jobs| jobs.len() == 3).await;
+    // There are as many places for who comes late, one for each.
+    for (account, name) in [(3, "d"), (3, "e"), (4, "f"), (5, "g")] {
+        note(&test.runtime, &format!("00000000000{account}/{name}"), hang(name)).await;
+    }
+    until(&test.runtime, "the places of the late", |jobs| running(jobs) == 4).await;
+    // None that is of no account.
+    note(&test.runtime, "h", hang("h")).await;
+    let jobs = until(&test.runtime, "the places of the late", |jobs| jobs.len() == 8).await;
+    let at_work: Vec<&str> = jobs.iter().filter(|job| job.is_running).map(|job| &job.key[11..12]).collect();
+    assert_eq!(at_work, ["1", "1", "3", "4"]);
+    end(worker).await;
 }
 
 #[tokio::test]
@@ -318,7 +355,7 @@ async fn a_stop_puts_back_what_is_not_done() {
 async fn die(app: &Runtime) {
     app.db
         .write(|tx| {
-            jobs::take_due(tx, TestJob::KIND, "dead node", START_MS, i64::MAX, 1)?;
+            jobs::take_due(tx, &Taking::of_all(TestJob::KIND, "dead node", START_MS, i64::MAX, 1))?;
             jobs::release_all(tx, START_MS)
         })
         .await
@@ -331,7 +368,7 @@ async fn the_start_of_the_only_node_frees_what_a_crash_left_held() {
     note(&test.runtime, "a", Plan::SucceedAt(1)).await;
     test.runtime
         .db
-        .write(|tx| jobs::take_due(tx, TestJob::KIND, "dead node", START_MS, i64::MAX, 1))
+        .write(|tx| jobs::take_due(tx, &Taking::of_all(TestJob::KIND, "dead node", START_MS, i64::MAX, 1)))
         .await
         .expect("taken");
     let worker = start(&test.runtime);

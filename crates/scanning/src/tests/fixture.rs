@@ -20,7 +20,9 @@ use store::error::StoreError;
 use store::tables::image_scans::{self, ImageScan, ScanCause};
 use store::tables::kms_keys::KeyRef;
 use store::tables::registry_id::RegistryId;
-use store::tables::repositories::{EncryptionType, NewRepository, Repository, TagMutability};
+use store::tables::repositories::{
+    self as repositories_table, EncryptionType, NewRepository, Repository, TagMutability,
+};
 use store::tables::scanning_configurations::ScanType;
 use store::tables::{advisory_feeds, images};
 
@@ -186,8 +188,16 @@ impl Fixture {
     /// Has an image scanned, as far as that goes now.
     pub async fn scan(&self, image_id: i64) -> ImageScan {
         let now_ms = self.app.now_ms();
-        let asked =
-            self.app.db.write(move |tx| scan_image::request(tx, image_id, ScanType::Basic, ScanCause::Manual, now_ms));
+        let asked = self.app.db.write(move |tx| {
+            let repository = images::repository_of(tx, image_id)?.expect("it is there");
+            let account = repositories_table::find_by_id(tx, repository)?.expect("it is there").spec.registry.account;
+            scan_image::request(
+                tx,
+                ScanImage { account, image_id, scan_type: ScanType::Basic },
+                ScanCause::Manual,
+                now_ms,
+            )
+        });
         asked.await.map_err(|error: StoreError| error).expect("asked for");
         self.work_off().await;
         self.found(image_id).await

@@ -13,7 +13,7 @@ use runtime::jobs::job::Job as _;
 use scanning::update_advisories::UpdateAdvisories;
 use serde_json::{Value, json};
 use store::error::StoreError;
-use store::tables::jobs;
+use store::tables::jobs::{self, Taking};
 use upkeep::background::work_off;
 
 use super::test_app::{ACCOUNT, OTHER_ACCOUNT, TestApp, root_key};
@@ -234,10 +234,9 @@ async fn an_import_and_an_update_wait_for_each_other() {
     call(&test, "UpdateAdvisories", json!({"names": [MAIN]})).await;
     // Another node is at the update.
     let now_ms = test.app.now_ms();
-    let taken = test
-        .app
-        .db
-        .write(move |tx| jobs::take_due(tx, UpdateAdvisories::KIND, "another node", now_ms, now_ms + 30_000, 1));
+    let taken = test.app.db.write(move |tx| {
+        jobs::take_due(tx, &Taking::of_all(UpdateAdvisories::KIND, "another node", now_ms, now_ms + 30_000, 1))
+    });
     let taken = taken.await.map_err(|error: StoreError| error).expect("taken").remove(0);
     let file = import(&test, &secdb(&[("openssl", "CVE-2024-0001")])).await;
     assert_eq!((&file["revision"], &file["import"]["status"]), (&json!(0), &json!("WAITING")));

@@ -72,6 +72,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(23, "page_checksums", "0023_page_checksums.sql"),
     migration!(24, "origins", "0024_origins.sql"),
     migration!(25, "scanning", "0025_scanning.sql"),
+    migration!(26, "job_accounts", "0026_job_accounts.sql"),
 ];
 
 /// A transaction that keeps all other migrating programs out and can run a whole script.

@@ -248,13 +248,29 @@ pub fn waiting_for_layer(tx: &mut dyn Tx, account: &AccountId, layer: &Digest) -
     readable(&rows, "image_scans", |row| Ok((row.int(0)?, parse_column(row.text(1)?, "image_scans.scan_type")?)))
 }
 
-/// Up to `limit` scans that have not ended, those that were asked for first before the others.
-pub fn list_waiting(tx: &mut dyn Tx, limit: usize) -> Result<Vec<ScanKey>, StoreError> {
+/// Whether any scan that has not ended is of an image of an account that has a layer.
+pub fn is_any_waiting_for_layer(tx: &mut dyn Tx, account: &AccountId, layer: &Digest) -> Result<bool, StoreError> {
+    let found = tx.query_opt(
+        "SELECT 1 FROM image_scans s JOIN image_blobs b ON b.image_id = s.image_id \
+         JOIN images i ON i.id = s.image_id JOIN repositories r ON r.id = i.repository_id \
+         WHERE s.ended_at_ms IS NULL AND b.digest = $1 AND r.account_id = $2 LIMIT 1",
+        &[layer.to_string().into(), account.as_str().into()],
+    )?;
+    Ok(found.is_some())
+}
+
+/// Up to `limit` scans that have not ended, those that were asked for first before the others, each with the account that has
+/// the image.
+pub fn list_waiting(tx: &mut dyn Tx, limit: usize) -> Result<Vec<(AccountId, ScanKey)>, StoreError> {
     let rows = tx.query(
-        "SELECT image_id, scan_type FROM image_scans WHERE ended_at_ms IS NULL ORDER BY requested_at_ms, id LIMIT $1",
+        "SELECT r.account_id, s.image_id, s.scan_type FROM image_scans s JOIN images i ON i.id = s.image_id \
+         JOIN repositories r ON r.id = i.repository_id WHERE s.ended_at_ms IS NULL ORDER BY s.requested_at_ms, s.id LIMIT $1",
         &[count(limit)],
     )?;
-    readable(&rows, "image_scans", |row| Ok((row.int(0)?, parse_column(row.text(1)?, "image_scans.scan_type")?)))
+    readable(&rows, "image_scans", |row| {
+        let key = (row.int(1)?, parse_column(row.text(2)?, "image_scans.scan_type")?);
+        Ok((parse_column(row.text(0)?, "repositories.account_id")?, key))
+    })
 }
 
 /// Lets the scans that failed be done again.

@@ -3,11 +3,16 @@
 //! A job is noted in the transaction of the change that it follows from, so it is never lost and never early. One row
 //! exists per kind and key: noting a job that waits changes nothing but its payload, and noting one that is being
 //! worked on lets it run once more afterwards. Nodes share the work out by leases: who takes a job holds it until a
-//! time, and if that passes, it is anybody's again.
+//! time, and if that passes, it is anybody's again. Accounts take turns, so that one with much to do keeps none waiting.
+
+use std::collections::VecDeque;
+
+use aws::AccountId;
 
 use super::repositories::count;
 use crate::db::{Row, Tx};
 use crate::error::{StoreError, StoreErrorKind};
+use crate::tables::parse_column;
 use crate::tables::readable::{self, readable, readable_page};
 
 /// A job to do.
@@ -19,8 +24,36 @@ pub struct NewJob<'a> {
     pub key: &'a str,
     /// All else that the work needs to know, as JSON.
     pub payload: &'a str,
+    /// For which account, where accounts take turns.
+    pub account: Option<AccountId>,
     /// Not before.
     pub due_at_ms: i64,
+}
+
+/// Which jobs are taken, and by whom.
+#[derive(Clone, Debug)]
+pub struct Taking<'a> {
+    /// Of this kind.
+    pub kind: &'a str,
+    /// Who takes them.
+    pub lease: &'a str,
+    /// Those that are due at this time.
+    pub now_ms: i64,
+    /// How long they are held.
+    pub until_ms: i64,
+    /// How many at most.
+    pub limit: usize,
+    /// Whose turn is over: the accounts that come after it in the order of their numbers are asked first.
+    pub after: Option<AccountId>,
+    /// If not empty, one job at most of each account that is not among these, and none that is of no account.
+    pub without: &'a [AccountId],
+}
+
+impl<'a> Taking<'a> {
+    /// Of all accounts, from the first on.
+    pub const fn of_all(kind: &'a str, lease: &'a str, now_ms: i64, until_ms: i64, limit: usize) -> Self {
+        Self { kind, lease, now_ms, until_ms, limit, after: None, without: &[] }
+    }
 }
 
 /// A job that its taker holds.
@@ -34,6 +67,8 @@ pub struct TakenJob {
     pub key: String,
     /// See [`NewJob::payload`].
     pub payload: String,
+    /// See [`NewJob::account`].
+    pub account: Option<AccountId>,
     /// How often it was noted; tells whether it was noted again meanwhile.
     pub generation: i64,
     /// How often it was taken, this time included.
@@ -68,16 +103,28 @@ pub struct JobStatus {
 /// Notes a job. One that waits takes the new payload and the earlier time; one that was given up begins anew.
 pub fn enqueue(tx: &mut dyn Tx, job: &NewJob<'_>, now_ms: i64) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO jobs (kind, key, payload, generation, attempts, created_at_ms, due_at_ms, is_dead) \
-         VALUES ($1, $2, $3, 1, 0, $4, $5, 0) ON CONFLICT (kind, key) DO UPDATE SET \
-         payload = excluded.payload, generation = jobs.generation + 1, is_dead = 0, \
+        "INSERT INTO jobs (kind, key, payload, generation, attempts, created_at_ms, due_at_ms, is_dead, account) \
+         VALUES ($1, $2, $3, 1, 0, $4, $5, 0, $6) ON CONFLICT (kind, key) DO UPDATE SET \
+         payload = excluded.payload, account = excluded.account, generation = jobs.generation + 1, is_dead = 0, \
          attempts = CASE WHEN jobs.is_dead = 1 THEN 0 ELSE jobs.attempts END, \
          due_at_ms = CASE WHEN jobs.is_dead = 1 THEN excluded.due_at_ms \
                           WHEN jobs.lease IS NOT NULL OR jobs.due_at_ms < excluded.due_at_ms THEN jobs.due_at_ms \
                           ELSE excluded.due_at_ms END",
-        &[job.kind.into(), job.key.into(), job.payload.into(), now_ms.into(), job.due_at_ms.into()],
+        &[
+            job.kind.into(),
+            job.key.into(),
+            job.payload.into(),
+            now_ms.into(),
+            job.due_at_ms.into(),
+            text_of(job.account.as_ref()).into(),
+        ],
     )?;
     Ok(())
+}
+
+/// As it is stored: jobs of no account come before all others.
+fn text_of(account: Option<&AccountId>) -> &str {
+    account.map_or("", AccountId::as_str)
 }
 
 /// Whether any job of the kind can be taken.
@@ -98,22 +145,91 @@ pub fn count_of_kind(tx: &mut dyn Tx, kind: &str, limit: usize) -> Result<usize,
     Ok(row.map_or(Ok(0), |row| row.int(0))? as usize)
 }
 
-/// Takes up to `limit` jobs of a kind that are due, the longest due first, and holds them until `until_ms`.
-pub fn take_due(
-    tx: &mut dyn Tx,
-    kind: &str,
-    lease: &str,
-    now_ms: i64,
-    until_ms: i64,
-    limit: usize,
-) -> Result<Vec<TakenJob>, StoreError> {
+/// Whether a job of the kind can be taken that is of an account, and of none of these.
+pub fn is_due_for_others(tx: &mut dyn Tx, kind: &str, accounts: &[AccountId], now_ms: i64) -> Result<bool, StoreError> {
+    let mut last = String::new();
+    while let Some(next) = next_account(tx, kind, Some(&last), now_ms)? {
+        if !accounts.iter().any(|account| account.as_str() == next) {
+            return Ok(true);
+        }
+        last = next;
+    }
+    Ok(false)
+}
+
+/// The account that comes after another in the order of their numbers and has a job that is due; of none: the first that has.
+fn next_account(tx: &mut dyn Tx, kind: &str, after: Option<&str>, now_ms: i64) -> Result<Option<String>, StoreError> {
+    let comparison = if after.is_some() { ">" } else { ">=" };
+    let sql = format!(
+        "SELECT account FROM jobs WHERE kind = $1 AND is_dead = 0 AND account {comparison} $2 AND due_at_ms <= $3 \
+         ORDER BY account LIMIT 1"
+    );
+    let found = tx.query_opt(&sql, &[kind.into(), after.unwrap_or_default().into(), now_ms.into()])?;
+    found.map(|row| row.text(0).map(str::to_owned)).transpose()
+}
+
+/// The accounts whose turn it is, in their order: as many as can have a job.
+fn turns(tx: &mut dyn Tx, taking: &Taking<'_>) -> Result<VecDeque<String>, StoreError> {
+    let is_for_others = !taking.without.is_empty();
+    let is_left_out = |account: &str| {
+        is_for_others && (account.is_empty() || taking.without.iter().any(|without| without.as_str() == account))
+    };
+    let mut found = VecDeque::new();
+    let mut last = taking.after.map(|account| account.as_str().to_owned());
+    // Whoever is asked first is asked last, too, where the round is full.
+    let end = last.clone();
+    let mut is_second_half = end.is_none();
+    while found.len() < taking.limit {
+        match next_account(tx, taking.kind, last.as_deref(), taking.now_ms)? {
+            Some(next) if is_second_half && end.as_ref().is_some_and(|end| next > *end) => break,
+            Some(next) => {
+                if !is_left_out(&next) {
+                    found.push_back(next.clone());
+                }
+                last = Some(next);
+            }
+            None if is_second_half => break,
+            None => {
+                is_second_half = true;
+                last = None;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Takes jobs that are due, and holds them. The accounts that have some share alike; of each, and of those of no account, the
+/// longest due come first.
+pub fn take_due(tx: &mut dyn Tx, taking: &Taking<'_>) -> Result<Vec<TakenJob>, StoreError> {
+    let mut accounts = turns(tx, taking)?;
+    let mut taken = Vec::with_capacity(taking.limit.min(64));
+    while let Some(account) = accounts.pop_front()
+        && taken.len() < taking.limit
+    {
+        let free = taking.limit - taken.len();
+        let share = if taking.without.is_empty() { free.div_ceil(accounts.len() + 1) } else { 1 };
+        let batch = take_of(tx, taking, &account, share)?;
+        // It may have more, when all others have had theirs.
+        if batch.len() == share && taking.without.is_empty() {
+            accounts.push_back(account);
+        }
+        taken.extend(batch);
+    }
+    Ok(taken)
+}
+
+/// Takes up to `limit` of an account's jobs. Those whose rows are damaged are given up, and are not among them.
+fn take_of(tx: &mut dyn Tx, taking: &Taking<'_>, account: &str, limit: usize) -> Result<Vec<TakenJob>, StoreError> {
     let sql = format!(
         "UPDATE jobs SET lease = $1, due_at_ms = $2, attempts = attempts + 1 WHERE id IN ( \
-         SELECT id FROM jobs WHERE kind = $3 AND is_dead = 0 AND due_at_ms <= $4 ORDER BY due_at_ms, id LIMIT $5{}) \
-         RETURNING id, kind, key, payload, generation, attempts, lease",
+         SELECT id FROM jobs WHERE kind = $3 AND is_dead = 0 AND account = $4 AND due_at_ms <= $5 \
+         ORDER BY due_at_ms, id LIMIT $6{}) \
+         RETURNING id, kind, key, payload, generation, attempts, lease, account",
         tx.dialect().lock_free_rows()
     );
-    let rows = tx.query(&sql, &[lease.into(), until_ms.into(), kind.into(), now_ms.into(), count(limit)])?;
+    let Taking { kind, lease, now_ms, until_ms, .. } = *taking;
+    let rows =
+        tx.query(&sql, &[lease.into(), until_ms.into(), kind.into(), account.into(), now_ms.into(), count(limit)])?;
     let mut taken = Vec::with_capacity(rows.len());
     for row in &rows {
         match taken_from_row(row) {
@@ -145,6 +261,10 @@ fn taken_from_row(row: &Row) -> Result<TakenJob, StoreError> {
         generation: row.int(4)?,
         attempts: row.int(5)?,
         lease: row.text(6)?.to_owned(),
+        account: match row.text(7)? {
+            "" => None,
+            account => Some(parse_column(account, "jobs.account")?),
+        },
     })
 }
 

@@ -1,8 +1,9 @@
 //! Background jobs: one per kind and key, taken by one at a time, never lost.
 
+use aws::AccountId;
 use store::db::Tx;
 use store::error::StoreError;
-use store::tables::jobs::{self, JobStatus, KindCounts, NewJob, TakenJob};
+use store::tables::jobs::{self, JobStatus, KindCounts, NewJob, TakenJob, Taking};
 
 use super::fixtures::in_transaction;
 use crate::backend::{Backend, on_every_backend};
@@ -10,6 +11,8 @@ use crate::backend::{Backend, on_every_backend};
 on_every_backend!(
     what_is_due_is_taken_once,
     a_lease_that_ends_frees_the_job,
+    accounts_take_turns,
+    who_has_no_place_is_asked_for,
     noting_again_coalesces,
     noting_again_while_it_runs_lets_it_run_once_more,
     a_job_is_put_back_and_given_up,
@@ -21,11 +24,11 @@ on_every_backend!(
 );
 
 fn note(tx: &mut dyn Tx, key: &str, payload: &str, due_at_ms: i64) -> Result<(), StoreError> {
-    jobs::enqueue(tx, &NewJob { kind: "copy", key, payload, due_at_ms }, 1)
+    jobs::enqueue(tx, &NewJob { kind: "copy", key, payload, account: None, due_at_ms }, 1)
 }
 
 fn take(tx: &mut dyn Tx, lease: &str, now_ms: i64) -> Result<Vec<TakenJob>, StoreError> {
-    jobs::take_due(tx, "copy", lease, now_ms, now_ms + 100, 10)
+    jobs::take_due(tx, &Taking::of_all("copy", lease, now_ms, now_ms + 100, 10))
 }
 
 fn only(tx: &mut dyn Tx) -> Result<JobStatus, StoreError> {
@@ -39,10 +42,10 @@ async fn what_is_due_is_taken_once(backend: &Backend) {
         for (key, due_at_ms) in [("a", 30), ("b", 10), ("c", 20)] {
             note(tx, key, "{}", due_at_ms)?;
         }
-        jobs::enqueue(tx, &NewJob { kind: "other", key: "a", payload: "{}", due_at_ms: 0 }, 1)?;
+        jobs::enqueue(tx, &NewJob { kind: "other", key: "a", payload: "{}", account: None, due_at_ms: 0 }, 1)?;
         assert!(!jobs::is_any_due(tx, "copy", 9)? && jobs::is_any_due(tx, "copy", 10)?);
         assert!(take(tx, "n1", 9)?.is_empty());
-        let first = jobs::take_due(tx, "copy", "n1", 30, 130, 2)?;
+        let first = jobs::take_due(tx, &Taking::of_all("copy", "n1", 30, 130, 2))?;
         assert_eq!(first.iter().map(|job| job.key.as_str()).collect::<Vec<_>>(), ["b", "c"]);
         assert_eq!((first[0].attempts, first[0].lease.as_str()), (1, "n1"));
         let second = take(tx, "n2", 30)?;
@@ -52,6 +55,69 @@ async fn what_is_due_is_taken_once(backend: &Backend) {
             jobs::finish(tx, job, 40)?;
         }
         assert_eq!(jobs::list(tx, 0, 10)?.len(), 1, "the one of another kind");
+        Ok(())
+    })
+    .await;
+}
+
+fn note_of(tx: &mut dyn Tx, account: u8, keys: &[&str]) -> Result<(), StoreError> {
+    for key in keys {
+        let account = (account > 0).then(|| self::account(account));
+        jobs::enqueue(tx, &NewJob { kind: "copy", key, payload: "{}", account, due_at_ms: 1 }, 1)?;
+    }
+    Ok(())
+}
+
+fn account(number: u8) -> AccountId {
+    format!("{number:012}").parse().expect("an account")
+}
+
+fn keys(taken: &[TakenJob]) -> Vec<&str> {
+    taken.iter().map(|job| job.key.as_str()).collect()
+}
+
+async fn accounts_take_turns(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        note_of(tx, 1, &["1a", "1b", "1c", "1d", "1e", "1f"])?;
+        note_of(tx, 2, &["2a"])?;
+        note_of(tx, 0, &["0a", "0b", "0c"])?;
+        note_of(tx, 3, &["3a", "3b"])?;
+        let take = |tx: &mut dyn Tx, after: Option<u8>, limit| {
+            jobs::take_due(tx, &Taking { after: after.map(account), ..Taking::of_all("copy", "n1", 1, 100, limit) })
+        };
+        // One alone at a time goes round, and comes back to who was first.
+        let first = take(tx, None, 1)?;
+        assert_eq!((keys(&first), first[0].account), (vec!["0a"], None));
+        assert_eq!(keys(&take(tx, Some(1), 1)?), ["2a"]);
+        assert_eq!(keys(&take(tx, Some(3), 1)?), ["0b"]);
+        let alone = take(tx, Some(0), 1)?;
+        assert_eq!((keys(&alone), alone[0].account), (vec!["1a"], Some(account(1))));
+        // All that are asked share alike, and what one does not need goes to others.
+        let mut many = take(tx, Some(2), 6)?;
+        many.sort_by(|one, other| one.key.cmp(&other.key));
+        assert_eq!(keys(&many), ["0c", "1b", "1c", "1d", "3a", "3b"]);
+        assert_eq!(keys(&take(tx, Some(1), 10)?), ["1e", "1f"], "the last who was asked may be the first again");
+        assert!(take(tx, Some(2), 10)?.is_empty());
+        Ok(())
+    })
+    .await;
+}
+
+async fn who_has_no_place_is_asked_for(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        note_of(tx, 0, &["0a"])?;
+        note_of(tx, 1, &["1a", "1b"])?;
+        let is_due = |tx: &mut dyn Tx, busy: &[u8]| {
+            let busy: Vec<AccountId> = busy.iter().map(|number| account(*number)).collect();
+            jobs::is_due_for_others(tx, "copy", &busy, 1)
+        };
+        assert!(is_due(tx, &[2])? && !is_due(tx, &[1])? && !is_due(tx, &[2, 1])?);
+        note_of(tx, 2, &["2a", "2b"])?;
+        note_of(tx, 3, &["3a"])?;
+        assert!(is_due(tx, &[1])? && is_due(tx, &[1, 3])? && !is_due(tx, &[1, 2, 3])?);
+        assert!(!jobs::is_due_for_others(tx, "copy", &[account(1)], 0)?, "nothing is due yet");
+        let taking = Taking { without: &[account(1)], ..Taking::of_all("copy", "n1", 1, 100, 5) };
+        assert_eq!(keys(&jobs::take_due(tx, &taking)?), ["2a", "3a"]);
         Ok(())
     })
     .await;
@@ -171,7 +237,10 @@ async fn nodes_share_a_queue(backend: &Backend) {
             let mut taken = Vec::new();
             loop {
                 let lease = format!("n{node}");
-                let batch = db.write(move |tx| jobs::take_due(tx, "copy", &lease, 10, 1_000, 7)).await.expect("taken");
+                let batch = db
+                    .write(move |tx| jobs::take_due(tx, &Taking::of_all("copy", &lease, 10, 1_000, 7)))
+                    .await
+                    .expect("taken");
                 if batch.is_empty() {
                     return taken;
                 }
@@ -183,7 +252,8 @@ async fn nodes_share_a_queue(backend: &Backend) {
     all.sort_unstable();
     all.dedup();
     // A node may see nothing free while others hold the last rows, so what is missing must still be in the queue.
-    let left = db.write(|tx| jobs::take_due(tx, "copy", "last", 10, 1_000, JOBS)).await.expect("taken").len();
+    let left =
+        db.write(|tx| jobs::take_due(tx, &Taking::of_all("copy", "last", 10, 1_000, JOBS))).await.expect("taken").len();
     assert_eq!(all.len() + left, JOBS);
 }
 
@@ -213,7 +283,7 @@ async fn people_see_what_was_given_up_and_hasten_what_waits(backend: &Backend) {
 async fn stale_jobs_of_a_kind_are_forgotten(backend: &Backend) {
     in_transaction(backend, |tx| {
         for (kind, key, due_at_ms) in [("event to a", "old", 10), ("event to b", "new", 90), ("copy", "old", 10)] {
-            jobs::enqueue(tx, &NewJob { kind, key, payload: "{}", due_at_ms }, 1)?;
+            jobs::enqueue(tx, &NewJob { kind, key, payload: "{}", account: None, due_at_ms }, 1)?;
         }
         assert_eq!(jobs::forget_stale(tx, "event to ", 50, 10)?, 1);
         let left: Vec<String> = jobs::list(tx, 0, 10)?.into_iter().map(|job| job.kind).collect();
@@ -229,8 +299,8 @@ async fn jobs_are_counted_by_kind_and_state(backend: &Backend) {
         for (key, due_at_ms) in [("a", 10), ("b", 20), ("c", 30), ("d", 500)] {
             note(tx, key, "{}", due_at_ms)?;
         }
-        jobs::enqueue(tx, &NewJob { kind: "another", key: "a", payload: "{}", due_at_ms: 200 }, 1)?;
-        let taken = jobs::take_due(tx, "copy", "n1", 40, 140, 2)?;
+        jobs::enqueue(tx, &NewJob { kind: "another", key: "a", payload: "{}", account: None, due_at_ms: 200 }, 1)?;
+        let taken = jobs::take_due(tx, &Taking::of_all("copy", "n1", 40, 140, 2))?;
         jobs::give_up(tx, &taken[0], 50, "no use")?;
         let counts = jobs::count_by_kind(tx, 100)?;
         let another = KindCounts { kind: "another".to_owned(), waiting: 1, ..KindCounts::default() };

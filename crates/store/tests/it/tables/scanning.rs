@@ -8,7 +8,7 @@ use store::tables::layer_facts::{self, AnalysedLayer};
 use store::tables::repositories::Repository;
 use store::tables::scanning_configurations::{self, ScanType, ScanningConfiguration};
 use store::tables::sealed_documents::SealedDocument;
-use store::tables::{blobs, repository_blobs};
+use store::tables::{blobs, images, repository_blobs};
 
 use super::fixtures::{add_blob, add_image, add_repository, delete_image, digest, home, in_transaction, registry};
 use crate::backend::{Backend, on_every_backend};
@@ -20,6 +20,7 @@ on_every_backend!(
     a_scan_ends_once,
     a_later_request_outlives_the_scan_before,
     scans_go_with_their_image,
+    a_layer_is_waited_for_by_the_scans_of_its_account,
 );
 
 fn document(content: u8) -> SealedDocument {
@@ -122,7 +123,7 @@ async fn a_scan_ends_once(backend: &Backend) {
         assert!(!image_scans::end(tx, key, 10, &ended(&report), 50)?, "nobody has asked for it");
         image_scans::request(tx, image, ScanType::Basic, ScanCause::Push, 10)?;
         assert_eq!(image_scans::waiting(tx)?, (1, Some(10)));
-        assert_eq!(image_scans::list_waiting(tx, 10)?, [key]);
+        assert_eq!(image_scans::list_waiting(tx, 10)?, [(repository.spec.registry.account, key)]);
         assert!(image_scans::note_progress(tx, image, ScanType::Basic, ScanStatus::Pending, Some("waits"), 15)?);
         assert!(image_scans::note_progress(tx, image, ScanType::Basic, ScanStatus::InProgress, None, 20)?);
         let found = image_scans::find(tx, image, ScanType::Basic)?.expect("it was asked for");
@@ -177,6 +178,35 @@ async fn scans_go_with_their_image(backend: &Backend) {
         delete_image(tx, repository.id, image, 50)?;
         assert_eq!(image_scans::find(tx, image, ScanType::Basic)?, None);
         assert_eq!(image_scans::waiting(tx)?, (0, None));
+        Ok(())
+    })
+    .await;
+}
+
+async fn a_layer_is_waited_for_by_the_scans_of_its_account(backend: &Backend) {
+    in_transaction(backend, |tx| {
+        let repository = add_repository(tx, "app")?;
+        let layer = digest(9);
+        let (account, other) = (home().account, registry("210987654321", "us-east-1").account);
+        let mut waiting = Vec::new();
+        for number in [1, 2] {
+            let image = add_image(tx, repository.id, number)?;
+            images::insert_blob(tx, image, &layer)?;
+            waiting.push(image);
+        }
+        assert!(!image_scans::is_any_waiting_for_layer(tx, &account, &layer)?);
+        for image in &waiting {
+            image_scans::request(tx, *image, ScanType::Basic, ScanCause::Push, 10)?;
+        }
+        let all: Vec<_> = waiting.iter().map(|image| (*image, ScanType::Basic)).collect();
+        assert_eq!(image_scans::waiting_for_layer(tx, &account, &layer)?, all);
+        assert!(image_scans::is_any_waiting_for_layer(tx, &account, &layer)?);
+        assert!(!image_scans::is_any_waiting_for_layer(tx, &other, &layer)?);
+        assert!(!image_scans::is_any_waiting_for_layer(tx, &account, &digest(8))?);
+        image_scans::end(tx, all[0], 10, &ended(&document(1)), 50)?;
+        assert_eq!(image_scans::waiting_for_layer(tx, &account, &layer)?, all[1..]);
+        delete_image(tx, repository.id, waiting[1], 60)?;
+        assert!(!image_scans::is_any_waiting_for_layer(tx, &account, &layer)?, "one is done, and the other gone");
         Ok(())
     })
     .await;
