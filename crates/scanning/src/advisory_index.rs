@@ -124,7 +124,8 @@ pub(crate) async fn compare(
             let uncovered = assessment.uncovered.iter().cloned().collect();
             assessment::note_findings(&mut report, assessment, before.as_ref(), now_ms);
             report.vulnerabilities = vulnerabilities(tx, &report.findings)?;
-            report.feeds = feeds;
+            report.feeds = feeds.used;
+            report.missing_feeds = feeds.missing;
             Ok(Some((report, uncovered)))
         })
         .await

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use registry::advisory_settings::AdvisorySettings;
 use scan::ecosystem::Ecosystem;
-use scan::feeds::catalog::{self, Feed, FeedFile};
+use scan::feeds::catalog::{self, Feed, FeedFile, Role};
 use store::db::Tx;
 use store::error::StoreError;
 use store::tables::advisory_feeds::{self, WantedFeed};
@@ -14,11 +14,22 @@ use crate::report::UsedFeed;
 /// What an image has packages of: an ecosystem, and its release where it has some.
 pub type Places = BTreeSet<(Ecosystem, String)>;
 
+/// The feeds that an image is compared with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CurrentFeeds {
+    /// Those that are in force, by their names.
+    pub used: Vec<UsedFeed>,
+    /// Those that tell of vulnerabilities whoever has them, and are not there: see [`Report::missing_feeds`].
+    ///
+    /// [`Report::missing_feeds`]: crate::report::Report::missing_feeds
+    pub missing: Vec<String>,
+}
+
 /// The advisories for an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AdvisoryState {
     /// They are there.
-    Current(Vec<UsedFeed>),
+    Current(CurrentFeeds),
     /// They are being fetched; says which.
     Coming(String),
     /// There are none that count; says why.
@@ -88,7 +99,7 @@ pub fn find(
 
 fn decide(settings: &AdvisorySettings, places: &Places, stored: &[WantedFeed], now_ms: i64) -> AdvisoryState {
     let row = |name: &str| stored.iter().find(|row| row.name == name);
-    let (mut used, mut coming) = (Vec::new(), BTreeSet::new());
+    let (mut used, mut coming, mut missing) = (Vec::new(), BTreeSet::new(), Vec::new());
     for place in places {
         for (feed, file) in catalog::needed(&settings.feeds, place.0, &place.1) {
             let name = file_name(feed, file);
@@ -96,8 +107,25 @@ fn decide(settings: &AdvisorySettings, places: &Places, stored: &[WantedFeed], n
                 Of::Current(feed) => used.push(feed),
                 Of::Coming => drop(coming.insert(format!("{} ({name})", shown(place)))),
                 Of::Missing(why) => {
-                    return AdvisoryState::Missing(format!("There are no advisories for {}: {why}", shown(place)));
+                    return AdvisoryState::Missing(format!(
+                        "There are no advisories for {} ({name}): {why}",
+                        shown(place)
+                    ));
                 }
+                Of::Old(why) => {
+                    return AdvisoryState::Missing(format!(
+                        "The advisories for {} ({name}) are too old: {why}",
+                        shown(place)
+                    ));
+                }
+            }
+        }
+        // Others add what they have.
+        for (name, ..) in files(&settings.feeds).filter(|(_, feed, file)| {
+            feed.role != Role::Authoritative && feed.files_for(place.0, &place.1).any(|needed| needed == *file)
+        }) {
+            if let Of::Current(feed) = state_of(settings, row(&name), now_ms) {
+                used.push(feed);
             }
         }
     }
@@ -106,7 +134,7 @@ fn decide(settings: &AdvisorySettings, places: &Places, stored: &[WantedFeed], n
         match state_of(settings, row(&name), now_ms) {
             Of::Current(feed) => used.push(feed),
             Of::Coming => drop(coming.insert(name)),
-            Of::Missing(_) => {}
+            Of::Missing(_) | Of::Old(_) => missing.push(name),
         }
     }
     if !coming.is_empty() {
@@ -115,7 +143,7 @@ fn decide(settings: &AdvisorySettings, places: &Places, stored: &[WantedFeed], n
     }
     used.sort_by(|one, other| one.name.cmp(&other.name));
     used.dedup();
-    AdvisoryState::Current(used)
+    AdvisoryState::Current(CurrentFeeds { used, missing })
 }
 
 /// One file of a feed.
@@ -123,6 +151,7 @@ enum Of {
     Current(UsedFeed),
     Coming,
     Missing(String),
+    Old(String),
 }
 
 fn state_of(settings: &AdvisorySettings, row: Option<&WantedFeed>, now_ms: i64) -> Of {
@@ -130,7 +159,10 @@ fn state_of(settings: &AdvisorySettings, row: Option<&WantedFeed>, now_ms: i64) 
     let Some((row, checked_at_ms)) = in_force.and_then(|row| Some((row, row.checked_at_ms?))) else {
         return match row.and_then(|row| row.failure.as_ref()) {
             _ if settings.is_offline => {
-                Of::Missing("none were imported, and this server fetches nothing (scanning.offline)".to_owned())
+                Of::Missing(
+                    "none were imported, and this server fetches nothing (scanning.offline): import them with 'wharf advisories import'"
+                        .to_owned(),
+                )
             }
             Some(failure) => Of::Missing(format!("they could not be fetched: {failure}")),
             None => Of::Coming,
@@ -140,8 +172,8 @@ fn state_of(settings: &AdvisorySettings, row: Option<&WantedFeed>, now_ms: i64) 
     if age_ms > settings.max_data_age_ms {
         const HOUR_MS: i64 = 60 * 60 * 1000;
         let failure = row.failure.as_ref().map(|failure| format!("; the last try to fetch them failed: {failure}"));
-        return Of::Missing(format!(
-            "those that are there were last seen to be current {} hours ago, and {} hours are allowed (scanning.max_data_age_hours){}",
+        return Of::Old(format!(
+            "they were last seen to be current {} hours ago, and {} hours are allowed (scanning.max_data_age_hours){}",
             age_ms / HOUR_MS,
             settings.max_data_age_ms / HOUR_MS,
             failure.unwrap_or_default()
@@ -214,7 +246,10 @@ mod tests {
         assert!(coming(&[]) && coming(&[debian(0, None, None), kev.clone()]));
         let missing = |settings: &AdvisorySettings, rows: &[WantedFeed], why: &str| match decided(settings, rows) {
             AdvisoryState::Missing(text) => {
-                assert!(text.starts_with("There are no advisories for Debian 12: "), "{text}");
+                let is_old = why.contains("hours");
+                let begin = if is_old { "The advisories for" } else { "There are no advisories for" };
+                assert!(text.starts_with(&format!("{begin} Debian 12 (debian)")), "{text}");
+                assert_eq!(text.contains("are too old"), is_old, "{text}");
                 assert!(text.contains(why), "{text}");
             }
             other => panic!("{other:?}"),
@@ -229,14 +264,18 @@ mod tests {
         );
         missing(&offline, &[debian(3, Some(5 * DAY_MS), None)], "scanning.max_data_age_hours");
         let current = |rows: &[WantedFeed]| match decided(&online, rows) {
-            AdvisoryState::Current(used) => used.into_iter().map(|feed| feed.name).collect::<Vec<_>>(),
+            AdvisoryState::Current(feeds) => {
+                (feeds.used.into_iter().map(|feed| feed.name).collect::<Vec<_>>(), feeds.missing)
+            }
             other => panic!("{other:?}"),
         };
         // A failure since does not matter yet.
-        assert_eq!(current(&[debian(3, Some(6 * DAY_MS), Some("no such host")), kev]), ["debian", "kev"]);
+        let all = (vec!["debian".to_owned(), "kev".to_owned()], Vec::new());
+        assert_eq!(current(&[debian(3, Some(6 * DAY_MS), Some("no such host")), kev]), all);
         // What is known of vulnerabilities is waited for, but not for ever.
         assert!(coming(&[debian(3, Some(19 * DAY_MS), None), row("kev", 0, None, None)]));
         let failed = row("kev", 0, None, Some("no such host"));
-        assert_eq!(current(&[debian(3, Some(19 * DAY_MS), None), failed]), ["debian"]);
+        let without = (vec!["debian".to_owned()], vec!["kev".to_owned()]);
+        assert_eq!(current(&[debian(3, Some(19 * DAY_MS), None), failed]), without);
     }
 }

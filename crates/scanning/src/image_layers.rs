@@ -2,16 +2,24 @@
 
 use oci::{Descriptor, Digest, Manifest, ManifestKind};
 
-use crate::platforms::IMAGE_CONFIGS;
+use crate::platforms::has_image_config;
 
 /// An image's layers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ImageLayers {
     /// From the lowest on.
     Layers(Vec<ImageLayer>),
-    /// It is no image that could be scanned; says what it is.
-    Unsupported(String),
+    /// The same, of kinds that are none of files: statements on images if that is what is in them, and else layers that cannot be
+    /// read, whatever whoever runs the image makes of them.
+    Statements(Vec<ImageLayer>),
+    /// It is no image that could be run; says what it is.
+    Artifact(String),
+    /// It is a list of images.
+    List,
 }
+
+/// Why a layer is not read that has a media type of its own.
+const UNKNOWN: &str = "the layer is of a kind that is not known";
 
 /// A layer of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,34 +40,39 @@ impl ImageLayer {
         } else if media_type.contains("tar") || media_type.is_empty() {
             None
         } else {
-            Some("the layer is of a kind that is not known")
+            Some(UNKNOWN)
         };
         Self { digest: descriptor.digest, problem }
     }
 }
 
+/// How the media types of layers of files begin.
+const FILES: [&str; 2] = ["application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs."];
+
 impl ImageLayers {
-    /// What a manifest says of them.
+    /// What a manifest says of them. Neither what it refers to nor what it calls itself keeps it from being run.
     pub fn of(manifest: &Manifest) -> Self {
-        let artifact = |what: &str| Self::Unsupported(format!("it is an artifact ({what}), and no image that is run"));
+        let artifact = |what: &str| Self::Artifact(format!("it is an artifact ({what}), and no image that is run"));
         match &manifest.kind {
-            ManifestKind::Image { config, .. } if !IMAGE_CONFIGS.contains(&config.media_type.as_str()) => {
-                artifact(&config.media_type)
-            }
-            ManifestKind::Image { layers, .. } => match &manifest.artifact_type {
-                Some(artifact_type) => artifact(artifact_type),
-                // What builders attest of images has the form of one, with statements in place of layers.
-                None if !layers.is_empty() && layers.iter().all(|layer| layer.media_type.contains("in-toto")) => {
-                    artifact("attestations")
+            ManifestKind::Image { config, layers } => {
+                let is_of_files = |layer: &Descriptor| {
+                    let media_type = layer.media_type.to_ascii_lowercase();
+                    FILES.iter().any(|files| media_type.starts_with(files))
+                };
+                if !has_image_config(&config.media_type) && !layers.iter().any(is_of_files) {
+                    return artifact(manifest.artifact_type.as_ref().unwrap_or(&config.media_type));
                 }
-                None => Self::Layers(layers.iter().map(ImageLayer::of).collect()),
-            },
+                let named: Vec<ImageLayer> = layers.iter().map(ImageLayer::of).collect();
+                // Attestations and signatures have the form of images, with statements in place of layers.
+                let are_others = !named.is_empty() && named.iter().all(|layer| layer.problem == Some(UNKNOWN));
+                if are_others { Self::Statements(named) } else { Self::Layers(named) }
+            }
             // The topmost is the first there.
             ManifestKind::SchemaV1 { layers } => {
                 let layers = layers.iter().rev();
                 Self::Layers(layers.map(|digest| ImageLayer { digest: *digest, problem: None }).collect())
             }
-            ManifestKind::Index { .. } => Self::Unsupported("it is a list of images".to_owned()),
+            ManifestKind::Index { .. } => Self::List,
             ManifestKind::Artifact { .. } => artifact(manifest.artifact_type.as_deref().unwrap_or("of no type")),
         }
     }
@@ -68,6 +81,7 @@ impl ImageLayers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platforms::IMAGE_CONFIGS;
 
     fn of(config: &str, layers: &[&str], more: &str) -> ImageLayers {
         let descriptor = |media_type: &str, number: usize| {
@@ -92,14 +106,27 @@ mod tests {
             assert_eq!(layers.len(), 2);
             assert!(layers.iter().all(|layer| layer.problem.is_none()));
         }
+        let chart = "application/vnd.cncf.helm.config.v1+json";
         for (config, layer, more) in [
-            ("application/vnd.cncf.helm.config.v1+json", "application/vnd.cncf.helm.chart.content.v1.tar+gzip", ""),
-            ("application/vnd.oci.empty.v1+json", packed, ""),
-            (IMAGE_CONFIGS[0], "application/vnd.in-toto+json", ""),
-            (IMAGE_CONFIGS[0], packed, r#","artifactType":"application/spdx+json""#),
+            (chart, "application/vnd.cncf.helm.chart.content.v1.tar+gzip", ""),
+            ("application/vnd.oci.empty.v1+json", "application/vnd.in-toto+json", ""),
         ] {
-            assert!(matches!(of(config, &[layer], more), ImageLayers::Unsupported(_)), "{config} {layer}");
+            assert!(matches!(of(config, &[layer], more), ImageLayers::Artifact(_)), "{config} {layer}");
         }
+        for layer in ["application/vnd.in-toto+json", "application/octet-stream"] {
+            assert!(matches!(of(IMAGE_CONFIGS[0], &[layer, layer], ""), ImageLayers::Statements(_)), "{layer}");
+        }
+        // Whoever pulls these can run them, whatever they are called.
+        let subject = format!(r#","subject":{{"mediaType":"a/b","digest":"sha256:{:064x}","size":1}}"#, 7);
+        for (config, layer, more) in [
+            (IMAGE_CONFIGS[0], packed, r#","artifactType":"application/spdx+json""#),
+            (IMAGE_CONFIGS[0], packed, subject.as_str()),
+            (IMAGE_CONFIGS[0], "application/x-tar", ""),
+            (chart, packed, ""),
+        ] {
+            assert!(matches!(of(config, &[layer], more), ImageLayers::Layers(_)), "{config} {layer} {more}");
+        }
+        assert!(matches!(of(IMAGE_CONFIGS[0], &[packed, "application/vnd.in-toto+json"], ""), ImageLayers::Layers(_)));
     }
 
     #[test]
@@ -112,7 +139,11 @@ mod tests {
             ("application/vnd.oci.image.layer.v1.tar+gzip+encrypted", Some("encrypted by")),
             ("application/octet-stream", Some("not known")),
         ] {
-            let ImageLayers::Layers(layers) = of(IMAGE_CONFIGS[0], &[media_type], "") else { panic!("{media_type}") };
+            let (ImageLayers::Layers(layers) | ImageLayers::Statements(layers)) =
+                of(IMAGE_CONFIGS[0], &[media_type], "")
+            else {
+                panic!("{media_type}")
+            };
             let says = layers[0].problem.unwrap_or_default();
             assert_eq!(!says.is_empty(), problem.is_some(), "{media_type}");
             assert!(says.contains(problem.unwrap_or_default()), "{media_type}: {says}");

@@ -19,6 +19,7 @@ pub mod image_config;
 pub mod image_layers;
 pub mod import_advisories;
 pub mod import_file;
+mod judgement;
 pub mod layer_facts;
 pub mod platforms;
 pub mod reading;
@@ -28,6 +29,7 @@ mod scan_end;
 pub mod scan_events;
 pub mod scan_image;
 pub mod scans;
+mod statements;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What a scan has found of an image: its packages, and what advisories say of them; and the form in which it is stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use scan::advisory::{Rating, State};
 use scan::matching::{Class, Evidence, InputPackage, MatchInput, Skipped};
@@ -9,7 +9,7 @@ use scan::package::Package;
 use scan::severity::{Judged, Severity};
 use serde::{Deserialize, Serialize};
 use store::error::{StoreError, StoreErrorKind};
-use store::tables::image_scans::SeverityCounts;
+use store::tables::image_scans::{ScanStatus, SeverityCounts};
 
 /// What a scan has found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ pub struct Report {
     pub skipped: Vec<Skipped>,
     /// The advisories that it was compared with.
     pub feeds: Vec<UsedFeed>,
+    /// Feeds on vulnerabilities whoever has them (severities, exploits) that were not there: what they tell is not known.
+    #[serde(default)]
+    pub missing_feeds: Vec<String>,
 }
 
 /// A package of an image.
@@ -146,6 +149,15 @@ pub struct ReportedProblem {
     pub what: String,
 }
 
+impl ReportedProblem {
+    fn words(&self) -> String {
+        match &self.path {
+            Some(path) if !self.what.contains(path.as_str()) => format!("{path}: {}", self.what),
+            Some(_) | None => self.what.clone(),
+        }
+    }
+}
+
 /// A feed that an image was compared with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsedFeed {
@@ -157,6 +169,8 @@ pub struct UsedFeed {
     pub checked_at_ms: i64,
 }
 
+/// Problems that are told in one sentence.
+const SHOWN_PROBLEMS: usize = 5;
 /// The form that is written; the first byte of what is stored.
 const FORM: u8 = 1;
 /// How hard reports are packed: they are made once and read seldom.
@@ -211,6 +225,30 @@ impl Report {
             } += 1;
         }
         counts
+    }
+
+    /// What is told of a scan that ended so, with what it found: one that could not read a whole layer, or reached a bound, must
+    /// not look clean, nor one that found nothing in what it could read.
+    pub fn told_status(&self, ended: ScanStatus) -> ScanStatus {
+        let is_of_more_than_files = self.problems.iter().any(|problem| problem.path.is_none());
+        let is_nothing_known = !self.problems.is_empty() && self.findings.is_empty();
+        match ended {
+            ScanStatus::Complete | ScanStatus::Active if is_of_more_than_files || is_nothing_known => {
+                ScanStatus::Failed
+            }
+            other => other,
+        }
+    }
+
+    /// What could not be read, in words for people; none if there is nothing.
+    pub fn problem_words(&self) -> Option<String> {
+        let shown: BTreeSet<String> = self.problems.iter().take(SHOWN_PROBLEMS).map(ReportedProblem::words).collect();
+        let more = match self.problems.len().saturating_sub(SHOWN_PROBLEMS) {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        let shown: Vec<String> = shown.into_iter().collect();
+        (!shown.is_empty()).then(|| format!("The image was analysed in part: {}{more}.", shown.join("; ")))
     }
 
     /// What is compared with advisories, of whose packages [`Finding::packages`] counts the places.
@@ -291,6 +329,40 @@ mod tests {
             let error = Report::from_bytes(damaged).expect_err("it is damaged");
             assert_eq!(error.kind(), StoreErrorKind::Corrupt);
         }
+    }
+
+    #[test]
+    fn what_was_read_in_part_never_looks_clean() {
+        use ScanStatus::{Active, Complete, Failed, UnsupportedImage};
+
+        let problem = |path: Option<&str>, what: &str| ReportedProblem {
+            layer: 0,
+            path: path.map(str::to_owned),
+            what: what.to_owned(),
+        };
+        let (file, layer) = (problem(Some("a/package.json"), "it is no JSON"), problem(None, "the layer ends early"));
+        for (problems, has_findings, complete) in [
+            (vec![], true, Complete),
+            (vec![], false, Complete),
+            (vec![file.clone()], true, Complete),
+            (vec![file.clone()], false, Failed),
+            (vec![layer.clone()], true, Failed),
+            (vec![file.clone(), layer.clone()], true, Failed),
+        ] {
+            let mut told = Report { problems: problems.clone(), ..report() };
+            if !has_findings {
+                told.findings.clear();
+            }
+            assert_eq!(told.told_status(Complete), complete, "{problems:?}");
+            assert_eq!(told.told_status(Active) == Failed, complete == Failed, "{problems:?}");
+            assert_eq!(told.told_status(UnsupportedImage), UnsupportedImage);
+        }
+        let words = |problems| Report { problems, ..Report::default() }.problem_words();
+        assert_eq!(words(Vec::new()), None);
+        let both = "The image was analysed in part: a/package.json: it is no JSON; the layer ends early.";
+        assert_eq!(words(vec![layer, file.clone()]).as_deref(), Some(both));
+        let many = (0..7).map(|number| problem(Some(&number.to_string()), "it is no JSON")).collect();
+        assert!(words(many).is_some_and(|text| text.ends_with("; and 2 more.")));
     }
 
     #[test]

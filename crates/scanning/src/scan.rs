@@ -11,9 +11,7 @@ use registry::images::errors::RegistryError;
 use registry::images::repositories::reference;
 use runtime::jobs::handler::Handle;
 use runtime::jobs::job::{self, Attempt, JobError};
-use scan::ecosystem::Ecosystem;
 use scan::facts::LayerFacts;
-use scan::feeds::catalog::Feed;
 use store::db::Tx;
 use store::error::{StoreError, StoreErrorKind};
 use store::tables::image_scans::{self, ScanCause, ScanStatus};
@@ -21,25 +19,23 @@ use store::tables::images::ImageStatus;
 use store::tables::repositories::Repository;
 use store::tables::scanning_configurations::ScanType;
 
-use crate::advisory_state::{self, AdvisoryState, Places};
+use crate::advisory_state::{self, AdvisoryState};
 use crate::analyse_layer::AnalyseLayer;
+use crate::configuration::{Configuration, Frequency};
 use crate::context::Scanning;
 use crate::image_layers::{ImageLayer, ImageLayers};
+use crate::judgement::{Compared, judge};
 use crate::layer_facts::{self, Known, OpenFacts};
 use crate::report::Report;
 use crate::scan_end::{End, Subject, told};
 use crate::scan_image::ScanImage;
+use crate::statements::are_statements;
 use crate::{advisory_index, assessment, update_advisories};
 
 /// What waits for advisories looks again after so long, if nobody wakes it.
 const LOOK_AGAIN_MS: i64 = 30 * 1000;
 /// What waits for its layers is woken by them; this is for what nobody has thought of.
 const LAYERS_LOOK_AGAIN_MS: i64 = 60 * 1000;
-/// What ECR says of a scan that has ended (reference/scanning.md 3).
-const COMPLETE: &str = "The scan was completed successfully.";
-/// The same of an image that is watched from then on.
-const ACTIVE: &str = "Continuous scan is selected for image.";
-
 impl Handle<Scanning> for ScanImage {
     const AT_ONCE: usize = 2;
     const MAX_ATTEMPTS: i64 = 10;
@@ -51,6 +47,10 @@ impl Handle<Scanning> for ScanImage {
         let Some(subject) = found else { return Ok(()) };
         let end = match scan(&app, &subject).await {
             Ok(Progress::Ended(end)) => *end,
+            Ok(Progress::NoImage(what)) => {
+                tracing::debug!("image {} is not scanned: {what}", subject.image.digest);
+                return Ok(subject.call_off(&app).await?);
+            }
             Ok(Progress::Waits { status, description, until_ms }) => {
                 let now_ms = app.now_ms();
                 app.db
@@ -63,9 +63,11 @@ impl Handle<Scanning> for ScanImage {
             }
             // The KMS key cannot be used: nothing that is wrong with the image may be told.
             Err(RegistryError::Kms(error)) => End::failed(error.to_string()),
-            Err(error @ (RegistryError::LayersNotFound(..) | RegistryError::ManifestInvalid(_))) => {
-                End::failed(error.to_string())
-            }
+            Err(
+                error @ (RegistryError::LayersNotFound(..)
+                | RegistryError::LayerNotFound(..)
+                | RegistryError::ManifestInvalid(_)),
+            ) => End::failed(error.to_string()),
             Err(error) if attempt.is_last => End::failed(told(&error)),
             Err(RegistryError::Store(error)) => return Err(JobError::Store(error)),
             Err(error) => return Err(JobError::Failed(error.to_string())),
@@ -78,6 +80,8 @@ impl Handle<Scanning> for ScanImage {
 enum Progress {
     /// It has come to its end.
     Ended(Box<End>),
+    /// There is nothing to scan: it is no image, and says what it is.
+    NoImage(String),
     /// It goes on when something is there.
     Waits { status: ScanStatus, description: String, until_ms: i64 },
 }
@@ -94,10 +98,12 @@ async fn scan(app: &Arc<Scanning>, subject: &Subject) -> Result<Progress, Regist
     let opened = encryption::open_manifest(app, &place, &image.digest, manifest).await?;
     let parsed = Manifest::parse(&opened, image.media_type.as_ref()).map_err(RegistryError::ManifestInvalid)?;
     let layers = match ImageLayers::of(&parsed) {
-        ImageLayers::Layers(layers) => layers,
-        ImageLayers::Unsupported(what) => {
-            return ended(End::unsupported(&format!("The image is of a type that cannot be scanned: {what}")));
+        ImageLayers::Statements(layers) if are_statements(app, repository, &layers).await? => {
+            return Ok(Progress::NoImage("it holds statements, and no files".to_owned()));
         }
+        ImageLayers::Layers(layers) | ImageLayers::Statements(layers) => layers,
+        ImageLayers::Artifact(what) => return Ok(Progress::NoImage(what)),
+        ImageLayers::List => return ended(End::unsupported("The image is a list of images")),
     };
     // Who asks has layers read again that could be read in part alone.
     let partial_since_ms = (scan.cause == ScanCause::Manual).then_some(scan.requested_at_ms);
@@ -140,69 +146,17 @@ async fn scan(app: &Arc<Scanning>, subject: &Subject) -> Result<Progress, Regist
         AdvisoryState::Missing(why) => return ended(End::failed(why)),
     }
     let before = earlier_report(app, image.id, scan.scan_type).await?;
+    let of = repository.clone();
+    let effective = app.db.read(move |tx| Ok(Configuration::find(tx, &of.spec.registry)?.of(&of))).await;
+    let effective = effective.map_err(|error: StoreError| RegistryError::from(error))?;
+    let is_watched = scan.scan_type == ScanType::Enhanced && effective.frequency == Frequency::Continuous;
     let Some((report, uncovered)) = advisory_index::compare(app, report, before, &places).await? else {
         // They went between the two looks.
         let description = "Advisories are being looked for again".to_owned();
         return Ok(Progress::Waits { status: ScanStatus::Pending, description, until_ms: app.now_ms() });
     };
     let compared = Compared { places: &places, uncovered: &uncovered, feeds: &app.advisories.feeds };
-    ended(judge(report, &compared, scan.scan_type))
-}
-
-/// What an image has packages of, and how much of that was compared.
-struct Compared<'a> {
-    /// All of it.
-    places: &'a Places,
-    /// What there are no advisories for.
-    uncovered: &'a Places,
-    /// The feeds that there are.
-    feeds: &'a [Feed],
-}
-
-/// What is said of an image that was compared with advisories: that nothing was found says something only if all of it was.
-fn judge(report: Report, compared: &Compared<'_>, scan_type: ScanType) -> End {
-    let Compared { places, uncovered, feeds } = compared;
-    let packages_of_system = report.packages.iter().any(|package| package.package.kind.is_of_system());
-    let is_known = report.system.as_ref().is_some_and(|os| scan::matching::place(os).is_some());
-    if (report.system.is_some() || packages_of_system) && !is_known && report.problems.is_empty() {
-        let (id, version) = report.system.as_ref().map_or(("", ""), |os| (os.id.as_str(), os.version.as_str()));
-        let description =
-            format!("UnsupportedImageError: The operating system '{id}' version '{version}' is not supported");
-        return End { status: ScanStatus::UnsupportedImage, description: Some(description), report: Some(report) };
-    }
-    let list = |places: &[&(Ecosystem, String)]| {
-        places.iter().map(|place| advisory_state::shown(place)).collect::<Vec<_>>().join(", ")
-    };
-    // Languages whose feeds are switched off are left out by whoever runs the server; the rest was to be compared.
-    let is_left_out =
-        |place: &&(Ecosystem, String)| !place.0.is_distribution() && advisory_state::is_left_out(feeds, place);
-    let (left_out, lacking): (Vec<_>, Vec<_>) = uncovered.iter().partition(is_left_out);
-    // An image of which nothing was compared is not clean, whoever wants it so.
-    let is_nothing_left = lacking.is_empty() && !left_out.is_empty() && uncovered.len() == places.len();
-    let lacking = if is_nothing_left { &left_out } else { &lacking };
-    if !lacking.is_empty() {
-        let why = format!("There are no advisories for {}", list(lacking));
-        return End { status: ScanStatus::Failed, description: Some(why), report: Some(report) };
-    }
-    let (status, ended) = match scan_type {
-        ScanType::Basic => (ScanStatus::Complete, COMPLETE),
-        ScanType::Enhanced => (ScanStatus::Active, ACTIVE),
-    };
-    let ended = match left_out.as_slice() {
-        [] => ended.to_owned(),
-        left_out => format!("{ended} Packages of {} were not compared: their feeds are switched off.", list(left_out)),
-    };
-    if report.problems.is_empty() {
-        return End { status, description: Some(ended), report: Some(report) };
-    }
-    let shown: BTreeSet<&str> = report.problems.iter().take(5).map(|problem| problem.what.as_str()).collect();
-    let more = report.problems.len().saturating_sub(5);
-    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-    let description =
-        format!("The image was analysed in part: {}{more}", shown.into_iter().collect::<Vec<_>>().join("; "));
-    // A part that holds findings tells them; one that holds none must not look clean.
-    let status = if report.findings.is_empty() { ScanStatus::Failed } else { status };
-    End { status, description: Some(description), report: Some(report) }
+    ended(judge(report, &compared, is_watched))
 }
 
 /// The rows of the image's layers, from the lowest on; none while some are not analysed, which is begun then.

@@ -62,9 +62,21 @@ impl Subject {
         Ok(Some(Self { repository, image, manifest, scan }))
     }
 
+    /// Notes that it is no image: there is nothing to tell of it.
+    pub async fn call_off(&self, app: &Scanning) -> Result<(), StoreError> {
+        let image_id = self.image.id;
+        app.db
+            .write(move |tx: &mut dyn Tx| {
+                images::note_artifact(tx, image_id)?;
+                image_scans::delete(tx, image_id)
+            })
+            .await
+    }
+
     /// Notes what came of it, unless the image is gone or was asked for anew.
     pub async fn end(&self, app: &Scanning, end: End) -> Result<(), StoreError> {
         let End { status, description, report } = end;
+        let told_status = report.as_ref().map_or(status, |report| report.told_status(status));
         let key = (self.image.id, self.scan.scan_type);
         let counts = report.as_ref().map_or_else(SeverityCounts::default, Report::counts);
         let is_whole = report.as_ref().is_some_and(|report| report.problems.is_empty());
@@ -105,7 +117,7 @@ impl Subject {
                 };
                 let has_ended = image_scans::end(tx, key, requested_at_ms, &ended, now_ms)?;
                 if has_ended {
-                    scan_events::scan_ended(tx, &sink, (&repository, &image), key.1, status, &counts, now_ms)?;
+                    scan_events::scan_ended(tx, &sink, (&repository, &image), key.1, told_status, &counts, now_ms)?;
                 }
                 Ok(has_ended)
             })
@@ -113,7 +125,7 @@ impl Subject {
             .map_err(|error: StoreError| error)?;
         if has_ended {
             let counts = &app.metrics.scans;
-            match status {
+            match told_status {
                 ScanStatus::Complete | ScanStatus::Active => {
                     counts.complete.increment();
                     let micros = (now_ms - requested_at_ms).max(0).saturating_mul(1_000);

@@ -12,14 +12,14 @@ use runtime::boxed;
 use runtime::http::budget::{Holder, PoolKind, Share};
 use store::db::Tx;
 use store::error::StoreError;
-use store::tables::image_scans::{self, ImageScan, ScanCause, ScanStatus};
+use store::tables::image_scans::{self, ImageScan, ScanCause, ScanStatus, SeverityCounts};
 use store::tables::images::{self, Image, ImageStatus};
 use store::tables::repositories::{Repository, RepositoryRef};
 use store::tables::scanning_configurations::ScanType;
 use store::tables::sealed_documents::SealedDocument;
 
 use crate::configuration::Configuration;
-use crate::platforms;
+use crate::platforms::{self, Platforms};
 use crate::report::Report;
 use crate::scan_image::{self, ScanImage};
 
@@ -82,7 +82,7 @@ pub async fn start(
     let repository = app.db.read(move |tx| require(tx, &of_key)).await?;
     encryption::require(app, &repository, Use::Pull).await?;
     let image = app.db.write(move |tx| {
-        let (repository, image) = image_of(tx, &place, selector.as_ref())?;
+        let (_, image) = image_of(tx, &place, selector.as_ref())?;
         let scan_type = Configuration::find(tx, &place.registry)?.scan_type;
         if asked == Asked::AsInEcr && scan_type == ScanType::Enhanced {
             return Err(ScanError::Disabled);
@@ -90,7 +90,7 @@ pub async fn start(
         if image.status != ImageStatus::Active {
             return Err(ScanError::Archived);
         }
-        let platforms = platforms::of(tx, repository.id, &image)?;
+        let platforms = platforms::of(tx, &image)?.images;
         if platforms.is_empty() {
             return Err(ScanError::Unsupported);
         }
@@ -120,7 +120,7 @@ pub async fn start(
 
 /// Whether a scan is the one that an image may have in a day. One that has failed told nobody anything.
 fn uses_up_quota(last: &ImageScan, now_ms: i64) -> bool {
-    last.status != ScanStatus::Failed && now_ms - last.requested_at_ms < DAY_MS
+    last.status != ScanStatus::Failed && last.is_whole && now_ms - last.requested_at_ms < DAY_MS
 }
 
 /// The image that is meant, of which there must be one: none is meant by what no image can be called.
@@ -176,7 +176,11 @@ pub async fn find(
         let (repository, image) = image_of(tx, &asked, selector.as_ref())?;
         let scan_type = Configuration::find(tx, &asked.registry)?.scan_type;
         let mut read: Vec<Read> = Vec::new();
-        for platform in platforms::of(tx, repository.id, &image)? {
+        let platforms = platforms::of(tx, &image)?;
+        if !platforms.is_whole {
+            read.push((image.clone(), Some(too_many(&image, scan_type)), None));
+        }
+        for platform in platforms.images {
             let scan = image_scans::find(tx, platform.id, scan_type)?;
             let is_told = platform.status == ImageStatus::Active && scan.as_ref().is_some_and(ImageScan::is_told);
             let sealed = if is_told { image_scans::find_report(tx, platform.id, scan_type)? } else { None };
@@ -188,14 +192,55 @@ pub async fn find(
     encryption::require(app, &repository, Use::Pull).await?;
     let mut room = app.request_budget.share(PoolKind::Answers, holder);
     let mut platforms = Vec::with_capacity(read.len());
-    for (image, scan, sealed) in read {
+    for (image, mut scan, sealed) in read {
         let report = match sealed {
             Some(sealed) => Some(open(app, &sealed, &mut room).await?),
             None => None,
         };
+        if let (Some(scan), Some(report)) = (&mut scan, &report) {
+            tell(scan, report);
+        }
         platforms.push(PlatformScan { image, scan, report });
     }
     Ok(FoundScans { image, scan_type, platforms, _room: room })
+}
+
+/// The scan of an index of which not all images are looked at: whatever the others have, it is not known.
+fn too_many(index: &Image, scan_type: ScanType) -> ImageScan {
+    ImageScan {
+        image_id: index.id,
+        scan_type,
+        cause: ScanCause::Push,
+        status: ScanStatus::Failed,
+        description: Some(Platforms::TOO_MANY.to_owned()),
+        requested_at_ms: index.pushed_at_ms,
+        started_at_ms: None,
+        ended_at_ms: Some(index.pushed_at_ms),
+        source_updated_at_ms: None,
+        is_whole: false,
+        counts: SeverityCounts::default(),
+    }
+}
+
+/// Says of a scan what its report knows: which parts could not be read is sealed with it.
+pub(crate) fn tell(scan: &mut ImageScan, report: &Report) {
+    scan.status = report.told_status(scan.status);
+    if let Some(words) = report.problem_words() {
+        scan.description = Some(match (scan.status, &scan.description) {
+            (ScanStatus::UnsupportedImage, Some(why)) => format!("{why}. {words}"),
+            _ => words,
+        });
+    }
+}
+
+/// As [`tell`], as far as that is known without the report.
+fn tell_without_report(scan: &mut ImageScan) {
+    if scan.is_told() && !scan.is_whole && scan.counts == SeverityCounts::default() {
+        scan.status = match scan.status {
+            ScanStatus::Complete | ScanStatus::Active => ScanStatus::Failed,
+            other => other,
+        };
+    }
 }
 
 /// Opens a report, once there is room for it.
@@ -217,14 +262,26 @@ impl FoundScans {
         self.platforms.iter().any(|platform| platform.scan.is_some())
     }
 
+    /// Whether all of them were, or are about to be: while nothing goes on, nothing is to be waited for.
+    pub fn is_scanned_or_waits(&self) -> bool {
+        let goes_on = |scan: &ImageScan| scan.ended_at_ms.is_none();
+        self.is_scanned()
+            && (self.platforms.iter().all(|platform| platform.scan.is_some())
+                || self.platforms.iter().any(|platform| platform.scan.as_ref().is_some_and(goes_on)))
+    }
+
     /// The scan that says how far all of them are, see [`deciding`].
     pub fn deciding(&self) -> Option<&ImageScan> {
         deciding(self.platforms.iter().map(|platform| platform.scan.as_ref()))
     }
 
-    /// Whether all of the scans have ended with what they found.
+    /// Whether all of the scans have ended with what they found. That nothing was found in a part of an image is nothing to tell.
     pub fn is_told(&self) -> bool {
-        !self.platforms.is_empty() && self.platforms.iter().all(|platform| platform.report.is_some())
+        let has_findings = |platform: &PlatformScan| platform.report.as_ref().is_some_and(|it| !it.findings.is_empty());
+        let has_failed = self.deciding().is_some_and(|scan| scan.status == ScanStatus::Failed);
+        !self.platforms.is_empty()
+            && self.platforms.iter().all(|platform| platform.report.is_some())
+            && (!has_failed || self.platforms.iter().any(has_findings))
     }
 }
 
@@ -250,13 +307,21 @@ pub async fn list(
         let repository = require(tx, &asked)?;
         let scan_type = Configuration::find(tx, &asked.registry)?.scan_type;
         let mut listed = Vec::new();
-        let (mut scannable, mut found) = (HashMap::new(), HashMap::new());
+        let mut found = HashMap::new();
         for image in images::list(tx, repository.id, &after, limit)? {
             let mut scans = Vec::new();
-            for platform in platforms::of_known(tx, repository.id, &image, &mut scannable)? {
+            let platforms = platforms::of(tx, &image)?;
+            if !platforms.is_whole {
+                scans.push(Some(too_many(&image, scan_type)));
+            }
+            for platform in platforms.images {
                 let scan = match found.entry(platform.id) {
                     Entry::Occupied(known) => known.into_mut(),
-                    Entry::Vacant(place) => place.insert(image_scans::find(tx, platform.id, scan_type)?),
+                    Entry::Vacant(place) => {
+                        let mut scan = image_scans::find(tx, platform.id, scan_type)?;
+                        scan.iter_mut().for_each(tell_without_report);
+                        place.insert(scan)
+                    }
                 };
                 scans.push(scan.clone());
             }

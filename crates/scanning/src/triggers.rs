@@ -4,6 +4,7 @@ use registry::images::changes::{Actor, Cause, Change};
 use registry::images::followers::Follower;
 use store::db::Tx;
 use store::error::StoreError;
+use store::tables::advisory_feeds;
 use store::tables::image_scans::{self, ScanCause, ScanStatus};
 use store::tables::images::{self, ImageStatus};
 use store::tables::repositories::Repository;
@@ -39,14 +40,22 @@ impl Follower for ScanTriggers {
             return Ok(());
         }
         let Some(image) = images::find(tx, repository.id, image.digest)? else { return Ok(()) };
-        for platform in platforms::of(tx, repository.id, &image)? {
+        let advisories_changed_at_ms = advisory_feeds::last_change_ms(tx)?;
+        for platform in platforms::of(tx, &image)?.images {
             // One that is archived, or on its way back, is scanned when it is active.
             if platform.status != ImageStatus::Active {
                 continue;
             }
             let last = image_scans::find(tx, platform.id, effective.scan_type)?;
-            // What has come once more with another tag is what it was. An index that comes back says nothing of its images.
-            let is_done = last.is_some_and(|last| last.status != ScanStatus::Failed);
+            // What has come once more with another tag is what it was, unless advisories have changed since. An index that comes
+            // back says nothing of its images.
+            let is_done = last.is_some_and(|last| match last.ended_at_ms {
+                None => true,
+                Some(ended_at_ms) => {
+                    let is_told = matches!(last.status, ScanStatus::Complete | ScanStatus::Active) && last.is_whole;
+                    is_told && advisories_changed_at_ms.is_none_or(|changed_at_ms| changed_at_ms <= ended_at_ms)
+                }
+            });
             if !is_done || (is_anew && platform.id == image.id) {
                 let account = repository.spec.registry.account;
                 let job = ScanImage { account, image_id: platform.id, scan_type: effective.scan_type };

@@ -72,7 +72,7 @@ impl Operation for DescribeImageScanFindings {
         let Checked { named: NamedImage { place, id, selector }, page } = checked;
         let of_scan = |error| EcrError::of_scan(error, &id, &place);
         let found = scans::find(call.app, &place, selector.as_ref(), &call.http.holder).await.map_err(of_scan)?;
-        if !found.is_archived() && !found.is_scanned() {
+        if !found.is_archived() && !found.is_scanned_or_waits() {
             return Err(of_scan(scans::ScanError::NotScanned));
         }
         let (mut image_scan_findings, mut next_token) = (None, None);

@@ -61,6 +61,8 @@ struct Found {
     operating_system: Option<OperatingSystem>,
     problems: Vec<Problem>,
     feeds: Vec<Feed>,
+    /// Feeds on severities and exploits that were not there.
+    missing_feeds: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -185,6 +187,7 @@ impl Found {
             operating_system: system,
             problems: problems.collect(),
             feeds: feeds.collect(),
+            missing_feeds: report.missing_feeds.clone(),
         }
     }
 }
@@ -203,7 +206,8 @@ impl<'a> Entry<'a> {
         let is_exploited = report.vulnerabilities.get(vulnerability).is_some_and(|known| known.exploited.is_some());
         let rank = judged.severity.rank();
         let (exploited, fixed) = (u8::from(!is_exploited), u8::from(fixed_in.is_none()));
-        let place = format!("{exploited} {rank} {fixed} {vulnerability} {name} {version} {image}");
+        let fixed_in = fixed_in.as_deref().unwrap_or_default();
+        let place = format!("{exploited} {rank} {fixed} {vulnerability} {name} {version} {fixed_in} {image}");
         Self { place, image, report, finding }
     }
 

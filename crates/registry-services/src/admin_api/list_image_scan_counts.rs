@@ -8,7 +8,8 @@ use api::paging::{List, Page};
 use api::protocols::operation::{Call, Operation};
 use scanning::scans::{self, ListedScan};
 use serde::{Deserialize, Serialize};
-use store::tables::image_scans::ImageScan;
+use store::tables::image_scans::{ImageScan, ScanStatus, SeverityCounts};
+use store::tables::images::ImageStatus;
 use store::tables::repositories::RepositoryRef;
 
 use super::constraints::{self, Check, DEFAULT_RESULTS, MAX_RESULTS};
@@ -52,7 +53,14 @@ struct CountedImage {
 impl From<ListedScan> for CountedImage {
     fn from(ListedScan { image, scans }: ListedScan) -> Self {
         let deciding = scans::deciding(scans.iter().map(Option::as_ref));
-        let are_told = !scans.is_empty() && scans.iter().all(|scan| scan.as_ref().is_some_and(ImageScan::is_told));
+        // That nothing is counted says nothing of an image whose system is not known.
+        let is_told = |scan: &ImageScan| {
+            let is_known = scan.status != ScanStatus::UnsupportedImage || scan.counts != SeverityCounts::default();
+            scan.is_told() && is_known
+        };
+        let are_told = image.status == ImageStatus::Active
+            && !scans.is_empty()
+            && scans.iter().all(|scan| scan.as_ref().is_some_and(is_told));
         let counts = scans.iter().flatten().map(|scan| &scan.counts);
         Self {
             image_digest: image.digest.to_string(),

@@ -34,7 +34,7 @@ use crate::import_advisories::ImportAdvisories;
 use crate::report::Report;
 use crate::scan_image::{self, ScanImage};
 use crate::testing::scanning;
-use crate::update_advisories;
+use crate::{scans, update_advisories};
 
 /// An Alpine with these packages.
 pub fn alpine(packages: &[(&str, &str)]) -> Vec<u8> {
@@ -203,18 +203,28 @@ impl Fixture {
         self.found(image_id).await
     }
 
-    /// What there is of the scan of an image.
+    /// What is told of the scan of an image.
     pub async fn found(&self, image_id: i64) -> ImageScan {
         let found = self.app.db.read(move |tx| image_scans::find(tx, image_id, ScanType::Basic)).await;
-        found.expect("readable").expect("it was asked for")
+        let mut scan = found.expect("readable").expect("it was asked for");
+        if scan.is_told()
+            && let Some(report) = self.find_report(image_id).await
+        {
+            scans::tell(&mut scan, &report);
+        }
+        scan
     }
 
     /// What the scan of an image found.
     pub async fn report(&self, image_id: i64) -> Report {
+        self.find_report(image_id).await.expect("there is a report")
+    }
+
+    async fn find_report(&self, image_id: i64) -> Option<Report> {
         let found = self.app.db.read(move |tx| image_scans::find_report(tx, image_id, ScanType::Basic)).await;
-        let document = found.expect("readable").expect("there is a report");
+        let document = found.expect("readable")?;
         let bytes = encryption::open_document(&self.app, &document).await.expect("it opens");
-        Report::from_bytes(&bytes).expect("a report")
+        Some(Report::from_bytes(&bytes).expect("a report"))
     }
 
     /// Works off what is due, but for what is fetched.

@@ -139,6 +139,18 @@ async fn what_cannot_be_scanned_says_so() {
     let scan = fixture.scan(unknown).await;
     assert_eq!(scan.status, ScanStatus::UnsupportedImage, "{scan:?}");
     assert!(scan.description.expect("why").contains("'frobnix' version '7'"));
+    assert_eq!(fixture.report(unknown).await.packages.len(), 1, "what was found in it is told");
+    // That a file in it is broken does not make it known.
+    let broken = layer(&[
+        ("etc/os-release", b"ID=frobnix\nVERSION_ID=7\n"),
+        ("app/node_modules/a/package.json", b"{"),
+        ("app/node_modules/b/package.json", br#"{"name": "b", "version": "1.0.0"}"#),
+    ]);
+    let broken = fixture.push(&repository, &[broken]).await;
+    let scan = fixture.scan(broken).await;
+    assert_eq!((scan.status, scan.is_whole), (ScanStatus::UnsupportedImage, false), "{scan:?}");
+    let said = scan.description.expect("why");
+    assert!(said.contains("'frobnix'") && said.contains("app/node_modules/a/package.json"), "{said}");
     let torn = alpine(&[("openssl", "3.3.2-r1")]);
     let torn = fixture.push(&repository, &[torn[..torn.len() - 1500].to_vec()]).await;
     let scan = fixture.scan(torn).await;

@@ -73,6 +73,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(24, "origins", "0024_origins.sql"),
     migration!(25, "scanning", "0025_scanning.sql"),
     migration!(26, "job_accounts", "0026_job_accounts.sql"),
+    migration!(27, "artifacts", "0027_artifacts.sql"),
 ];
 
 /// A transaction that keeps all other migrating programs out and can run a whole script.

@@ -84,6 +84,12 @@ pub fn list(tx: &mut dyn Tx) -> Result<Vec<WantedFeed>, StoreError> {
     readable(&rows, "advisory_feeds", from_row)
 }
 
+/// When anything came into force last.
+pub fn last_change_ms(tx: &mut dyn Tx) -> Result<Option<i64>, StoreError> {
+    let row = tx.query_opt("SELECT MAX(changed_at_ms) FROM advisory_feeds", &[])?;
+    row.map_or(Ok(None), |row| row.opt_int(0))
+}
+
 /// The revision of a feed that is in force; 0 while there is none.
 pub fn revision(tx: &mut dyn Tx, name: &str) -> Result<i64, StoreError> {
     let sql = "SELECT revision FROM advisory_feeds WHERE name = $1";

@@ -85,9 +85,10 @@ pub struct ImageScan {
 }
 
 impl ImageScan {
-    /// Whether it has ended with what it found.
+    /// Whether it may have ended with what it found. Of an image whose system is not known, that is what its languages have.
     pub const fn is_told(&self) -> bool {
-        self.ended_at_ms.is_some() && matches!(self.status, ScanStatus::Complete | ScanStatus::Active)
+        self.ended_at_ms.is_some()
+            && matches!(self.status, ScanStatus::Complete | ScanStatus::Active | ScanStatus::UnsupportedImage)
     }
 }
 
@@ -232,6 +233,12 @@ pub fn end(
         ],
     )?;
     Ok(changed == 1)
+}
+
+/// Forgets the scans of an image.
+pub fn delete(tx: &mut dyn Tx, image_id: i64) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM image_scans WHERE image_id = $1", &[image_id.into()])?;
+    Ok(())
 }
 
 /// A scan by its image and type.

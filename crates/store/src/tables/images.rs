@@ -76,6 +76,8 @@ pub struct Image {
     pub last_archived_at_ms: Option<i64>,
     /// When it last came back from the archive.
     pub last_activated_at_ms: Option<i64>,
+    /// Whether it was looked at and holds statements, but no files that could run. It may hold none where this is `false`.
+    pub is_artifact: bool,
 }
 
 /// An image as a referrers list shows it.
@@ -99,7 +101,7 @@ pub struct Referrer {
 
 const COLUMNS: &str = "i.id, i.digest, i.media_type, i.artifact_media_type, i.subject_digest, i.size_bytes, \
                        i.manifest_bytes, i.pushed_at_ms, i.last_pulled_at_ms, i.status, i.last_archived_at_ms, \
-                       i.last_activated_at_ms";
+                       i.last_activated_at_ms, i.is_artifact";
 
 fn from_row(row: &Row) -> Result<Image, StoreError> {
     Ok(Image {
@@ -115,6 +117,7 @@ fn from_row(row: &Row) -> Result<Image, StoreError> {
         status: parse_column(row.text(9)?, "images.status")?,
         last_archived_at_ms: row.opt_int(10)?,
         last_activated_at_ms: row.opt_int(11)?,
+        is_artifact: row.bool(12)?,
     })
 }
 
@@ -359,19 +362,6 @@ pub fn of_subject(
     .collect()
 }
 
-/// The media types of the blobs that an image names, those that are still upstream included, as the last image that names
-/// each gave it.
-pub fn blob_media_types(tx: &mut dyn Tx, repository_id: i64, image_id: i64) -> Result<Vec<String>, StoreError> {
-    let rows = tx.query(
-        "SELECT r.media_type FROM image_blobs n JOIN repository_blobs r ON r.repository_id = $1 AND r.digest = n.digest \
-         WHERE n.image_id = $2 AND r.media_type IS NOT NULL \
-         UNION SELECT u.media_type FROM image_blobs n \
-         JOIN upstream_blobs u ON u.repository_id = $1 AND u.digest = n.digest WHERE n.image_id = $2",
-        &[repository_id.into(), image_id.into()],
-    )?;
-    rows.iter().map(|row| Ok(row.text(0)?.to_owned())).collect()
-}
-
 /// The images that are on their way back from the archive and name the blob: (repository, image), in that order.
 pub fn activating_of_blob(tx: &mut dyn Tx, blob_id: i64) -> Result<Vec<(i64, i64)>, StoreError> {
     // CROSS JOIN: SQLite keeps the order, beginning with the few images that are on their way.
@@ -458,6 +448,12 @@ pub fn place_of(tx: &mut dyn Tx, image_id: i64) -> Result<Option<(String, String
     tx.query_opt(sql, &[image_id.into()])?
         .map(|row| Ok((row.text(0)?.to_owned(), row.text(1)?.to_owned(), row.text(2)?.to_owned())))
         .transpose()
+}
+
+/// Notes what was seen of its layers, see [`Image::is_artifact`].
+pub fn note_artifact(tx: &mut dyn Tx, image_id: i64) -> Result<(), StoreError> {
+    tx.execute("UPDATE images SET is_artifact = 1 WHERE id = $1", &[image_id.into()])?;
+    Ok(())
 }
 
 /// Moves the last pull time of an image forward.

@@ -7,7 +7,7 @@ use scanning::report::{Finding, Vulnerability};
 use scanning::scans::FoundScans;
 use serde::Serialize;
 
-use super::{Entry, page_on};
+use super::{Entry, key, page_on};
 
 /// Characters of the value of an attribute (ECR's model).
 const MAX_VALUE: usize = 256;
@@ -43,8 +43,7 @@ pub fn entries(found: &FoundScans) -> Vec<BasicEntry<'_>> {
     let mut entries = BTreeMap::new();
     for report in reports {
         for finding in &report.findings {
-            let Finding { vulnerability, name, version, judged, .. } = finding;
-            let place = format!("{} {vulnerability} {name} {version}", judged.severity.rank());
+            let place = format!("{} {}", finding.judged.severity.rank(), key(finding));
             let vulnerability = report.vulnerabilities.get(&finding.vulnerability);
             entries.entry(place.clone()).or_insert(BasicEntry { place, finding, vulnerability });
         }

@@ -18,7 +18,7 @@ use store::tables::image_tags;
 use store::tables::repositories::RepositoryRef;
 
 use super::vulnerable_package::{self, VulnerablePackage};
-use super::{Entry, page_on};
+use super::{Entry, key, page_on};
 
 /// What Inspector says where it has no advice.
 const NO_ADVICE: &str = "None Provided";
@@ -242,14 +242,11 @@ pub fn entries(found: &FoundScans) -> Vec<EnhancedEntry<'_>> {
     for (platform, scanned) in found.platforms.iter().enumerate() {
         let Some(report) = &scanned.report else { continue };
         for finding in &report.findings {
-            let Finding { vulnerability, name, version, judged, .. } = finding;
-            let is_exploited = report.vulnerabilities.get(vulnerability).is_some_and(|known| known.exploited.is_some());
+            let known = report.vulnerabilities.get(&finding.vulnerability);
+            let is_exploited = known.is_some_and(|known| known.exploited.is_some());
             let image = &scanned.image.digest;
-            let place = format!(
-                "{} {} {vulnerability} {name} {version} {image}",
-                judged.severity.rank(),
-                u8::from(!is_exploited)
-            );
+            let (rank, exploited) = (finding.judged.severity.rank(), u8::from(!is_exploited));
+            let place = format!("{rank} {exploited} {} {image}", key(finding));
             entries.push(EnhancedEntry { place, platform, image, report, finding });
         }
     }
@@ -353,8 +350,7 @@ fn advice(finding: &Finding) -> String {
 /// The name of a finding: the same whenever the image is scanned.
 fn arn(place: &RepositoryRef, image: &Digest, finding: &Finding) -> String {
     let registry = &place.registry;
-    let Finding { vulnerability, name, version, .. } = finding;
-    let what = format!("{}/{image} {vulnerability} {name} {version}", registry.repository_arn(place.name.as_str()));
+    let what = format!("{}/{image} {}", registry.repository_arn(place.name.as_str()), key(finding));
     let id: String = Digest::sha256_of(what.as_bytes()).hex().chars().take(32).collect();
     let (partition, region) = (registry.region.partition(), &registry.region);
     format!("arn:{partition}:inspector2:{region}:{}:finding/{id}", registry.account)

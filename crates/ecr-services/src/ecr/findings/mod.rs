@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use aws::Timestamp;
 use scan::severity::Severity;
+use scanning::report::Finding;
 use scanning::scans::FoundScans;
 use serde::Serialize;
 use store::tables::image_scans::{ImageScan, ScanStatus};
@@ -16,8 +17,6 @@ use store::tables::scanning_configurations::ScanType;
 use basic::ImageScanFinding;
 use enhanced::EnhancedImageScanFinding;
 
-/// What is said of an image of which a part could not be read: what was found may not be all.
-const NOT_WHOLE: &str = "Parts of the image could not be analysed, so it may have vulnerabilities that are not listed.";
 /// What is said of a scan that was done (reference/scanning.md 3).
 const COMPLETE: &str = "The scan was completed successfully.";
 /// The same where the image is watched from then on.
@@ -59,11 +58,7 @@ impl ImageScanStatus {
             ScanStatus::Active => Some(ACTIVE),
             ScanStatus::Pending | ScanStatus::InProgress | ScanStatus::Failed | ScanStatus::UnsupportedImage => None,
         };
-        let mut description = scan.description.clone().or_else(|| usual.map(str::to_owned));
-        if usual.is_some() && !scan.is_whole {
-            description = description.map(|text| format!("{text} {NOT_WHOLE}"));
-        }
-        Self::new(status, description)
+        Self::new(status, scan.description.clone().or_else(|| usual.map(str::to_owned)))
     }
 }
 
@@ -131,6 +126,15 @@ pub trait Entry {
     fn place(&self) -> &str;
     /// How severe it is.
     fn severity(&self) -> Severity;
+}
+
+/// What tells a finding from the others of its image: one vulnerability of one package may have several fixes.
+fn key(finding: &Finding) -> String {
+    let Finding { vulnerability, name, version, fixed_in, .. } = finding;
+    match fixed_in {
+        Some(fixed_in) => format!("{vulnerability} {name} {version} {fixed_in}"),
+        None => format!("{vulnerability} {name} {version}"),
+    }
 }
 
 /// The page on a vulnerability, where no feed names one.

@@ -189,20 +189,66 @@ async fn basic_findings() {
 async fn an_image_that_was_not_read_whole_is_said_to_be_so() {
     let problem =
         ReportedProblem { layer: 0, path: Some("a.jar".to_owned()), what: "it is nested too deep".to_owned() };
-    let partly = Report { problems: vec![problem], ..Report::default() };
-    for (scan_type, begins) in [
-        (ScanType::Basic, "The scan was completed successfully. "),
-        (ScanType::Enhanced, "Continuous scan is selected"),
-    ] {
-        let (test, _) = scanned(scan_type, &partly).await;
-        let described = test.call("DescribeImageScanFindings", by_tag()).await;
-        let says = described["imageScanStatus"]["description"].as_str().expect("a description");
-        assert!(says.starts_with(begins) && says.contains("could not be analysed"), "{says}");
-        assert_eq!(described["imageScanFindings"]["findingSeverityCounts"], json!({}));
-        let own = test.call("DescribeImageScan", by_tag()).await;
-        let platform = &own["platforms"][0];
-        assert_eq!(platform["scan"]["isWhole"], json!(false));
-        assert_eq!(platform["found"]["problems"][0]["reason"], "it is nested too deep");
+    let layer = ReportedProblem { layer: 0, path: None, what: "the layer ends in the middle".to_owned() };
+    let of_file = "The image was analysed in part: a.jar: it is nested too deep.";
+    let of_layer = "The image was analysed in part: the layer ends in the middle.";
+    for scan_type in [ScanType::Basic, ScanType::Enhanced] {
+        let done = if scan_type == ScanType::Basic { "COMPLETE" } else { "ACTIVE" };
+        for (problem, found, status, says) in [
+            (&problem, Report::default(), "FAILED", of_file),
+            (&problem, report(), done, of_file),
+            // What was found is told, and that this is not all.
+            (&layer, report(), "FAILED", of_layer),
+            (&layer, Report::default(), "FAILED", of_layer),
+        ] {
+            let has_findings = !found.findings.is_empty();
+            let (test, _) = scanned(scan_type, &Report { problems: vec![problem.clone()], ..found }).await;
+            let described = test.call("DescribeImageScanFindings", by_tag()).await;
+            assert_eq!(described["imageScanStatus"], json!({"status": status, "description": says}));
+            assert_eq!(described.get("imageScanFindings").is_some(), has_findings, "{described}");
+            let own = test.call("DescribeImageScan", by_tag()).await;
+            let platform = &own["platforms"][0];
+            assert_eq!((&platform["scan"]["status"], &platform["scan"]["isWhole"]), (&json!(status), &json!(false)));
+            assert_eq!(platform["found"]["problems"][0]["reason"], problem.what.as_str());
+            assert_eq!(own["findings"].as_array().is_some_and(|findings| !findings.is_empty()), has_findings);
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_vulnerability_may_have_several_fixes() {
+    let fixed_in = |version: &str| Finding {
+        fixed_in: Some(version.to_owned()),
+        ..finding("CVE-2026-7", Severity::High, "foo", "1.0-1", &[0])
+    };
+    let several = Report { findings: vec![fixed_in("1.0-5"), fixed_in("1.0-6")], ..report() };
+    for (scan_type, member) in [(ScanType::Basic, "findings"), (ScanType::Enhanced, "enhancedFindings")] {
+        let (test, _) = scanned(scan_type, &several).await;
+        let all = test.call("DescribeImageScanFindings", by_tag()).await;
+        let all = all["imageScanFindings"].clone();
+        assert_eq!(
+            (all["findingSeverityCounts"].clone(), all[member].as_array().map(Vec::len)),
+            (json!({"HIGH": 2}), Some(2))
+        );
+        if scan_type == ScanType::Enhanced {
+            assert_ne!(all[member][0]["findingArn"], all[member][1]["findingArn"]);
+        }
+        for (operation, at) in [
+            ("DescribeImageScanFindings", format!("/imageScanFindings/{member}")),
+            ("DescribeImageScan", "/findings".to_owned()),
+        ] {
+            let mut input = by_tag();
+            input["maxResults"] = json!(1);
+            let first = test.call(operation, input.clone()).await;
+            input["nextToken"] = first["nextToken"].clone();
+            let second = test.call(operation, input).await;
+            assert!(second.get("nextToken").is_none(), "{operation}");
+            if at != "/imageScanFindings/findings" {
+                // Basic findings do not tell of fixes.
+                assert_ne!(first.pointer(&at), second.pointer(&at), "{operation}");
+            }
+            assert_eq!(second.pointer(&at).and_then(Value::as_array).map(Vec::len), Some(1), "{operation}");
+        }
     }
 }
 

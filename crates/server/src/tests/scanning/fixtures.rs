@@ -21,7 +21,7 @@ use crate::tests::test_app::{ACCOUNT, START_MS, TestApp, root_key};
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-pub const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
 /// The registry.
 pub struct Scanned(TestApp);
@@ -146,7 +146,7 @@ impl Scanned {
         let read = self.db.read(move |tx| {
             let found = repositories::find(tx, &place)?.expect("the repository");
             let mut scans = Vec::new();
-            for image in images::list(tx, found.id, "", 100)? {
+            for image in images::list(tx, found.id, "", 1000)? {
                 if let Some(scan) = image_scans::find(tx, image.id, scan_type)? {
                     scans.push((image.digest.to_string(), scan));
                 }
@@ -159,6 +159,19 @@ impl Scanned {
     /// The digests of a repository's images that a scan was asked for, in order.
     pub async fn asked(&self, repository: &str, scan_type: ScanType) -> Vec<String> {
         self.scans(repository, scan_type).await.into_iter().map(|(digest, _)| digest).collect()
+    }
+
+    /// Notes of an image that it was looked at, and holds no files.
+    pub async fn call_off(&self, repository: &str, digest: &str) {
+        let place = self.registry().repository(&repository.parse().expect("a name"));
+        let digest: Digest = digest.parse().expect("a digest");
+        let noted = self.db.write(move |tx| {
+            let repository = repositories::find(tx, &place)?.expect("the repository");
+            let image = images::find(tx, repository.id, &digest)?.expect("the image");
+            images::note_artifact(tx, image.id)?;
+            image_scans::delete(tx, image.id)
+        });
+        noted.await.map_err(|error: store::error::StoreError| error).expect("noted");
     }
 
     /// Ends the scan of an image as if it had been done, with what it found; without a report it has failed.

@@ -62,7 +62,8 @@ async fn a_scan_is_asked_for_and_goes_on() {
 async fn what_cannot_be_scanned_says_why() {
     let test = Scanned::new(false).await;
     let digest = test.push("app", "one", Some("v1"), IMAGE).await;
-    test.push("app", "statement", Some("attestation"), Made { layer: "application/vnd.in-toto+json", ..IMAGE }).await;
+    let chart = Made { config: "application/vnd.cncf.helm.config.v1+json", ..IMAGE };
+    test.push("app", "chart", Some("chart"), chart).await;
     let within = format!("in the repository with name 'app' in the registry with id '{ACCOUNT}'");
     for (operation, id, text) in [
         (
@@ -91,7 +92,7 @@ async fn what_cannot_be_scanned_says_why() {
         ),
         (
             "StartImageScan",
-            json!({"imageTag": "attestation"}),
+            json!({"imageTag": "chart"}),
             "UnsupportedImageTypeException: The image is of a type that cannot be scanned".to_owned(),
         ),
     ] {
@@ -136,11 +137,21 @@ async fn an_index_is_scanned_by_its_images() {
     let test = Scanned::new(false).await;
     let (one, other) = (test.push("app", "one", None, IMAGE).await, test.push("app", "other", None, IMAGE).await);
     let attestation = Made { layer: "application/vnd.in-toto+json", ..IMAGE };
-    let about = test.push("app", "about", None, attestation).await;
+    let about = test.push("app", r#"{"predicateType": "sbom"}"#, None, attestation).await;
     let index = test.push_index("app", &[&one, &other, &about], Some("v1")).await;
+    // While only one of them was asked for, the others are waited for by nobody.
+    let (of_one, by_digest) =
+        (json!({"imageDigest": one}), |id: &Value| json!({"repositoryName": "app", "imageId": id}));
+    test.call("StartImageScan", by_digest(&of_one)).await;
+    let described = test.call("DescribeImageScanFindings", by_tag("v1")).await;
+    assert_eq!(described["imageScanStatus"], json!({"status": "IN_PROGRESS"}));
+    test.end("app", &one, ScanType::Basic, Some(&Report::default())).await;
+    assert!(refused(&test, "DescribeImageScanFindings", by_tag("v1")).await.starts_with("ScanNotFoundException"));
+
     let started = test.call("StartImageScan", by_tag("v1")).await;
     assert_eq!(started["imageId"], json!({"imageDigest": index, "imageTag": "v1"}));
-    assert_eq!(test.asked("app", ScanType::Basic).await, sorted([&one, &other]));
+    assert_eq!(test.asked("app", ScanType::Basic).await, sorted([&one, &other, &about]));
+    test.call_off("app", &about).await;
 
     // Until the last of them has ended, and found out something, nothing is told.
     test.end("app", &one, ScanType::Basic, Some(&Report::default())).await;
@@ -176,7 +187,6 @@ async fn another_image_of_the_same_blobs_takes_no_findings_away() {
     let described = test.call("DescribeImageScanFindings", by_tag("v1")).await;
     assert_eq!(described["imageScanFindings"]["findingSeverityCounts"]["CRITICAL"], 1);
     test.call("StartImageScan", by_tag("v1")).await;
-    assert!(refused(&test, "StartImageScan", by_tag("v2")).await.starts_with("UnsupportedImageTypeException"));
 }
 
 #[tokio::test]

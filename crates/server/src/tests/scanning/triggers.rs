@@ -5,7 +5,8 @@ use store::tables::image_scans::{self, EndedScan, ScanCause, ScanStatus, Severit
 use store::tables::scanning_configurations::ScanType;
 use upkeep::background::work_off;
 
-use super::fixtures::{IMAGE, LAYER, Made, Scanned, sorted};
+use super::fixtures::{IMAGE, Made, Scanned, sorted};
+use crate::tests::test_app::{ACCOUNT, root_key};
 
 const BASIC: ScanType = ScanType::Basic;
 const ENHANCED: ScanType = ScanType::Enhanced;
@@ -66,7 +67,7 @@ async fn an_image_is_scanned_when_it_comes_and_not_when_it_comes_once_more() {
 
     // One that has failed is tried again.
     for (status, is_again) in
-        [(ScanStatus::Complete, false), (ScanStatus::UnsupportedImage, false), (ScanStatus::Failed, true)]
+        [(ScanStatus::Complete, false), (ScanStatus::UnsupportedImage, true), (ScanStatus::Failed, true)]
     {
         let last = test.scans("app", BASIC).await.pop().expect("asked for").1;
         let ended = EndedScan {
@@ -99,16 +100,24 @@ async fn an_image_is_scanned_when_it_comes_and_not_when_it_comes_once_more() {
 #[tokio::test]
 async fn what_is_no_image_is_not_scanned_and_an_index_stands_for_its_images() {
     let test = Scanned::new(true).await;
-    let config = IMAGE.config;
-    for (content, made) in [
-        ("attestation", Made { layer: "application/vnd.in-toto+json", ..IMAGE }),
-        ("signature", Made { layer: "application/vnd.dev.cosign.simplesigning.v1+json", ..IMAGE }),
-        ("chart", Made { config: "application/vnd.cncf.helm.config.v1+json", ..IMAGE }),
-        ("artifact", Made { config: "application/vnd.oci.empty.v1+json", ..IMAGE }),
-        ("referrer", Made { config, layer: LAYER, subject: Some(&format!("sha256:{}", "0".repeat(64))) }),
-    ] {
-        test.push("app", content, Some(content), made).await;
+    for (content, config) in
+        [("chart", "application/vnd.cncf.helm.config.v1+json"), ("artifact", "application/vnd.oci.empty.v1+json")]
+    {
+        test.push("app", content, Some(content), Made { config, ..IMAGE }).await;
         assert!(test.asked("app", BASIC).await.is_empty(), "{content}");
+    }
+    // Their layers are looked at first.
+    for (content, layer) in [
+        (r#"{"predicateType": "sbom"}"#, "application/vnd.in-toto+json"),
+        (r#"{"critical": {}}"#, "application/vnd.dev.cosign.simplesigning.v1+json"),
+    ] {
+        let digest = test.push("app", content, None, Made { layer, ..IMAGE }).await;
+        assert_eq!(test.asked("app", BASIC).await, [digest.as_str()], "{layer}");
+        work_off(&test.app).await;
+        assert!(test.asked("app", BASIC).await.is_empty(), "{layer}");
+        let scan = json!({"repositoryName": "app", "imageId": {"imageDigest": digest}});
+        let refused = test.try_call(&root_key(ACCOUNT), "StartImageScan", scan).await.expect_err("it is no image");
+        assert!(refused.starts_with("UnsupportedImageTypeException"), "{refused}");
     }
     let docker = Made {
         config: "application/vnd.docker.container.image.v1+json",
@@ -122,13 +131,66 @@ async fn what_is_no_image_is_not_scanned_and_an_index_stands_for_its_images() {
     test.create("multi", json!({})).await;
     let attestation = Made { layer: "application/vnd.in-toto+json", ..IMAGE };
     let (one, other) = (test.push("multi", "one", None, IMAGE).await, test.push("multi", "other", None, IMAGE).await);
-    let about = test.push("multi", "about", None, attestation).await;
+    let about = test.push("multi", r#"{"predicateType": "sbom"}"#, None, attestation).await;
     let index = test.push_index("multi", &[&one, &other, &about], None).await;
     assert!(test.asked("multi", BASIC).await.is_empty());
     test.call("PutRegistryScanningConfiguration", rules("BASIC", &[("SCAN_ON_PUSH", "multi")])).await;
     test.push_index("multi", &[&one, &other, &about], Some("v1")).await;
+    work_off(&test.app).await;
     assert_eq!(test.asked("multi", BASIC).await, sorted([&one, &other]));
     assert!(!test.asked("multi", BASIC).await.contains(&index));
+}
+
+#[tokio::test]
+async fn whatever_of_an_index_may_be_run_is_scanned() {
+    let test = Scanned::new(true).await;
+    let subject = format!("sha256:{}", "0".repeat(64));
+    let made = [
+        ("referrer", Made { subject: Some(&subject), ..IMAGE }),
+        ("custom layer", Made { layer: "application/vnd.custom.tar+gzip", ..IMAGE }),
+        ("no statement", Made { layer: "application/vnd.in-toto+json", ..IMAGE }),
+        ("no type at all", Made { layer: "application/octet-stream", ..IMAGE }),
+        ("custom config", Made { config: "application/vnd.custom.config+json", ..IMAGE }),
+    ];
+    let mut digests = Vec::new();
+    for (content, made) in made {
+        digests.push(test.push("app", content, None, made).await);
+    }
+    let named: Vec<&str> = digests.iter().map(String::as_str).collect();
+    test.push_index("app", &named, Some("v1")).await;
+    work_off(&test.app).await;
+    let mut expected = digests.clone();
+    expected.sort();
+    assert_eq!(test.asked("app", BASIC).await, expected);
+    // What else is pushed takes none of them away.
+    let of_other_kind = Made { layer: "application/vnd.in-toto+json", ..IMAGE };
+    test.push("app", "referrer", None, of_other_kind).await;
+    let index = json!({"repositoryName": "app", "imageId": {"imageTag": "v1"}});
+    let described = test.call("DescribeImageScan", index).await;
+    assert_eq!(described["platforms"].as_array().map(Vec::len), Some(expected.len()));
+}
+
+#[tokio::test]
+async fn an_index_of_more_than_is_looked_at_is_not_known() {
+    let test = Scanned::new(true).await;
+    let one = test.push("app", "one", None, IMAGE).await;
+    let manifest: Value = serde_json::from_str(&test.manifest("app", "one", IMAGE).await).expect("JSON");
+    let mut digests = vec![one];
+    for number in 0..201 {
+        let mut other = manifest.clone();
+        other["annotations"] = json!({"number": number.to_string()});
+        digests.push(test.put("app", &other.to_string(), None).await);
+    }
+    let named: Vec<&str> = digests.iter().map(String::as_str).collect();
+    test.push_index("app", &named, Some("v1")).await;
+    let index = json!({"repositoryName": "app", "imageId": {"imageTag": "v1"}});
+    for (digest, _) in test.scans("app", BASIC).await {
+        test.end("app", &digest, BASIC, Some(&scanning::report::Report::default())).await;
+    }
+    let told = test.call("DescribeImageScanFindings", index).await;
+    assert_eq!(told["imageScanStatus"]["status"], "FAILED", "{told}");
+    assert!(told["imageScanStatus"]["description"].as_str().is_some_and(|why| why.contains("200 manifests")));
+    assert!(told.get("imageScanFindings").is_none(), "{told}");
 }
 
 #[tokio::test]

@@ -66,6 +66,7 @@ async fn what_is_stored_comes_back(backend: &Backend) {
                 status: ImageStatus::Active,
                 last_archived_at_ms: None,
                 last_activated_at_ms: None,
+                is_artifact: false,
             };
             assert_eq!(images::find(tx, repository_id, &new.digest)?, Some(expected));
             assert_eq!(images::sealed_manifest(tx, id)?, Some(new.sealed_manifest));

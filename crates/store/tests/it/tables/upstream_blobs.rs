@@ -15,7 +15,6 @@ on_every_backend!(
     what_comes_for_archived_images_counts_them,
     images_give_up_what_they_wait_for,
     some_came_and_some_did_not,
-    media_types_are_known_before_blobs_come,
 );
 
 fn source() -> BlobSource {
@@ -115,27 +114,6 @@ async fn some_came_and_some_did_not(backend: &Backend) {
         delete_image(tx, repository.id, image, 10)?;
         let left = repository_blobs::find(tx, repository.id, &digest(7))?.expect("in its grace period");
         assert_eq!(left.image_count, 0);
-        Ok(())
-    })
-    .await;
-}
-
-async fn media_types_are_known_before_blobs_come(backend: &Backend) {
-    in_transaction(backend, |tx| {
-        let repository = add_repository(tx, "cached/app")?;
-        add_blob(tx, &repository, &digest(7), 50)?;
-        let image_id = add_image(tx, repository.id, 1)?;
-        assert!(repository_blobs::add_image(tx, repository.id, &digest(7), "config")?);
-        upstream_blobs::add_image(tx, repository.id, &digest(8), None, "layer", &source())?;
-        upstream_blobs::add_image(tx, repository.id, &digest(9), None, "another's", &source())?;
-        for named in [digest(7), digest(8)] {
-            images::insert_blob(tx, image_id, &named)?;
-        }
-        let mut media_types = images::blob_media_types(tx, repository.id, image_id)?;
-        media_types.sort_unstable();
-        assert_eq!(media_types, ["config", "layer"]);
-        let other = add_repository(tx, "other")?;
-        assert!(images::blob_media_types(tx, other.id, image_id)?.is_empty());
         Ok(())
     })
     .await;

@@ -1,0 +1,2 @@
+-- Whether an image was looked at and holds statements (attestations, signatures), but no files that could run.
+ALTER TABLE images ADD COLUMN is_artifact BIGINT NOT NULL DEFAULT 0;
