@@ -7,6 +7,7 @@ use std::io::{Read, Seek};
 use std::ops::ControlFlow;
 
 use runtime::boxed;
+use scan::ecosystem::Ecosystem;
 use scan::feeds::catalog::{Feed, FeedFile};
 use scan::feeds::{self, Record, Report};
 use scan::stored::{self, StoredAdvisory};
@@ -29,6 +30,16 @@ pub enum Refused {
     /// It is no whole file of the feed.
     #[error("what was fetched is no whole revision: {0}")]
     Unfit(String),
+    /// It has hardly anything of what is in force.
+    #[error(
+        "it has {records} records where {in_force} are in force: less than half of them is hardly a revision of it"
+    )]
+    Shrunk {
+        /// Records that it has.
+        records: u64,
+        /// Records that are in force.
+        in_force: u64,
+    },
     /// Another update has put a revision in force meanwhile.
     #[error("another update of it has come first")]
     Overtaken,
@@ -61,6 +72,18 @@ pub struct FileNotes {
     pub source_updated_at_ms: Option<i64>,
 }
 
+/// Whether a file may be put in force that has less than half of the records that are in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shrinking {
+    /// No: publishers lose files.
+    Refused,
+    /// Yes: somebody has said so.
+    Allowed,
+}
+
+/// Of fewer records in force, half is soon gone.
+const FEW: u64 = 100;
+
 /// A file of a feed, open to be read.
 pub struct OpenFile<R> {
     /// The content, as it is published.
@@ -76,14 +99,16 @@ pub async fn put_in_force<R: Read + Seek + Send + 'static>(
     name: &str,
     (feed, file): (&Feed, &FeedFile),
     open: OpenFile<R>,
-    notes: &FileNotes,
+    (notes, shrinking): (&FileNotes, Shrinking),
     now_ms: i64,
 ) -> Result<Updated, Refused> {
     let asked = name.to_owned();
-    let revision = 1 + db.read(move |tx| advisory_feeds::revision(tx, &asked)).await?;
+    let known = db.read(move |tx| advisory_feeds::find(tx, &asked)).await?;
+    let in_force = known.as_ref().map_or(0, |known| known.records.max(0).cast_unsigned());
+    let revision = 1 + known.map_or(0, |known| known.revision);
     take_back(db, name, revision).await?;
     let (send, mut batches) = mpsc::channel(WAITING);
-    let (feed, file) = (feed.clone(), file.clone());
+    let (feed, file, covers) = (feed.clone(), file.clone(), feed.covers.clone());
     let reading = runtime::tasks::blocking("reading advisories", move || read(&feed, &file, open, &send));
     let mut update = Update { db, name, revision, kept: HashSet::new(), written: 0 };
     let mut written = Ok(());
@@ -94,15 +119,25 @@ pub async fn put_in_force<R: Read + Seek + Send + 'static>(
         }
     }
     drop(batches);
-    let report = reading.await?;
+    let (report, covered_rows) = reading.await?;
     written?;
-    if !report.is_fit() {
+    let (records, broken) = (report.records, report.broken);
+    let refused = if !report.is_fit() {
+        Some(Refused::Unfit(unfit(&report)))
+    } else if !covers.is_empty() && records > 0 && covered_rows == 0 {
+        let covers: Vec<&str> = covers.iter().map(|ecosystem| ecosystem.name()).collect();
+        Some(Refused::Unfit(format!("none of its {records} records tells of packages of {}", covers.join(", "))))
+    } else if shrinking == Shrinking::Refused && in_force >= FEW && records.saturating_mul(2) < in_force {
+        Some(Refused::Shrunk { records, in_force })
+    } else {
+        None
+    };
+    if let Some(refused) = refused {
         take_back(db, name, revision).await?;
-        return Err(Refused::Unfit(unfit(&report)));
+        return Err(refused);
     }
     let ended = update.end_others().await?;
     let put = (name.to_owned(), notes.clone());
-    let (records, broken) = (report.records, report.broken);
     let is_in_force = db
         .write(move |tx| {
             let (name, notes) = &put;
@@ -156,17 +191,19 @@ async fn delete_ended(db: &Db, name: &str, revision: i64) -> Result<(), StoreErr
     }
 }
 
-/// Reads the file on a thread of its own, and hands its records on in batches.
+/// Reads the file on a thread of its own, and hands its records on in batches. Says too how many rows it has of packages that the
+/// feed tells of: others are not its to tell.
 fn read<R: Read + Seek>(
     feed: &Feed,
     file: &FeedFile,
     mut open: OpenFile<R>,
     send: &mpsc::Sender<Vec<NewRecord>>,
-) -> Report {
-    let (mut batch, mut rows) = (Vec::new(), 0);
+) -> (Report, usize) {
+    let (mut batch, mut rows, mut covered_rows) = (Vec::new(), 0, 0);
     let mut hand_on = |record: Record| {
-        let new = new_record(record);
+        let new = new_record(record, &feed.covers);
         rows += new.packages.len();
+        covered_rows += new.packages.len();
         batch.push(new);
         if batch.len() < BATCH && rows < BATCH_ROWS {
             return ControlFlow::Continue(());
@@ -182,11 +219,11 @@ fn read<R: Read + Seek>(
     let report = feeds::import_file(feed.form, feed.packaging, about, open.input, scratch, &limits, &mut hand_on);
     // Whoever receives has failed if this does.
     let _ = send.blocking_send(batch);
-    report
+    (report, covered_rows)
 }
 
 /// A record as it is stored.
-fn new_record(record: Record) -> NewRecord {
+fn new_record(record: Record, covers: &[Ecosystem]) -> NewRecord {
     let known = |record: String, kind, head: Vec<u8>| {
         let hash = stored::hash_of(&record, &head).to_vec();
         NewRecord { record, kind, hash, head, details: Vec::new(), packages: Vec::new(), vulnerabilities: Vec::new() }
@@ -208,7 +245,7 @@ fn new_record(record: Record) -> NewRecord {
                 hash: [hash, matching_hash].concat(),
                 head,
                 details,
-                packages: rows.into_iter().map(package).collect(),
+                packages: rows.into_iter().filter(|row| covers.contains(&row.ecosystem)).map(package).collect(),
                 vulnerabilities,
             }
         }

@@ -17,7 +17,7 @@ use store::tables::advisory_feeds::{self, WantedFeed};
 use store::tables::image_scans;
 
 use crate::advisory_state::files;
-use crate::advisory_update::{self, FileNotes, OpenFile, Refused, Updated};
+use crate::advisory_update::{self, FileNotes, OpenFile, Refused, Shrinking, Updated};
 use crate::context::Scanning;
 use crate::fetch::{FetchError, Fetched, Known, Outcome, Wanted};
 use crate::import_advisories::is_asked_for;
@@ -122,6 +122,9 @@ impl From<Refused> for Failed {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::Store(error) => error.into(),
+            Refused::Shrunk { .. } => Self::Feed(format!(
+                "{refused}. What is in force stays; if it is right, fetch the file and import it with 'wharf advisories import --force'"
+            )),
             Refused::Unfit(_) | Refused::Overtaken => Self::Feed(refused.to_string()),
         }
     }
@@ -217,7 +220,7 @@ async fn import(app: &Scanning, name: &str, which: (&Feed, &FeedFile), fetched: 
         source_updated_at_ms: fetched.known.last_modified.as_deref().and_then(aws::time::parse_http_date),
     };
     let open = OpenFile { input: std::io::BufReader::new(input), scratch };
-    Ok(advisory_update::put_in_force(&app.db, name, which, open, &notes, app.now_ms()).await?)
+    Ok(advisory_update::put_in_force(&app.db, name, which, open, (&notes, Shrinking::Refused), app.now_ms()).await?)
 }
 
 #[cfg(test)]

@@ -23,6 +23,9 @@ pub struct ImportAdvisories {
     pub repository_id: i64,
     /// The layer.
     pub digest: String,
+    /// Whether it may have less than half of what is in force.
+    #[serde(default)]
+    pub is_forced: bool,
 }
 
 impl Job for ImportAdvisories {
@@ -37,12 +40,13 @@ impl Job for ImportAdvisories {
 pub fn ask(
     tx: &mut dyn Tx,
     file: &str,
-    repository: &Repository,
-    digest: &Digest,
+    (repository, digest): (&Repository, &Digest),
+    is_forced: bool,
     now_ms: i64,
 ) -> Result<i64, StoreError> {
     advisory_feeds::want(tx, file)?;
-    let job = ImportAdvisories { file: file.to_owned(), repository_id: repository.id, digest: digest.to_string() };
+    let (file_name, digest) = (file.to_owned(), digest.to_string());
+    let job = ImportAdvisories { file: file_name, repository_id: repository.id, digest, is_forced };
     job::enqueue(tx, &job, now_ms, now_ms)?;
     advisory_feeds::revision(tx, file)
 }

@@ -18,7 +18,7 @@ use store::error::StoreError;
 use store::tables::repositories;
 
 use crate::advisory_state::files;
-use crate::advisory_update::{self, FileNotes, OpenFile, Refused, Updated};
+use crate::advisory_update::{self, FileNotes, OpenFile, Refused, Shrinking, Updated};
 use crate::context::Scanning;
 use crate::fetch::Known;
 use crate::fetch_advisories::{Notes, note_in_force, scratch};
@@ -65,10 +65,14 @@ impl ImportAdvisories {
         let open = OpenFile { input: io::BufReader::new(input), scratch: scratch(app, which.0)? };
         let known = Known { sha256: self.sha256(), ..Known::default() };
         let notes = FileNotes { files: Notes::text(&known)?, source_updated_at_ms: None };
-        let put = advisory_update::put_in_force(&app.db, name, which, open, &notes, app.now_ms()).await;
+        let shrinking = if self.is_forced { Shrinking::Allowed } else { Shrinking::Refused };
+        let put = advisory_update::put_in_force(&app.db, name, which, open, (&notes, shrinking), app.now_ms()).await;
         put.map_err(|refused| match refused {
             Refused::Store(error) => JobError::Store(error),
             Refused::Overtaken => JobError::Failed(refused.to_string()),
+            Refused::Shrunk { .. } => JobError::Hopeless(format!(
+                "{refused}. What was in force stays; if the file is right, import it with '--force'"
+            )),
             // The same bytes will be no other the next time.
             Refused::Unfit(why) => JobError::Hopeless(format!(
                 "the file cannot be used: {why}. What was in force stays. Files of the feed '{}' are of the form {}, {}",

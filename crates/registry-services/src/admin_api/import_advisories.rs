@@ -24,6 +24,8 @@ pub struct Input {
     repository_name: Option<String>,
     layer_digest: Option<String>,
     feed: Option<String>,
+    /// Whether the file may have less than half of the records that are in force.
+    force: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -40,6 +42,7 @@ pub struct Checked {
     digest: Digest,
     /// The file of a feed.
     name: String,
+    is_forced: bool,
 }
 
 impl Operation for ImportAdvisories {
@@ -58,7 +61,7 @@ impl Operation for ImportAdvisories {
             .parse()
             .map_err(|_| WharfError::validation("layerDigest", "must be 'sha256:' and 64 lower-case hex digits"))?;
         let name = Check::required("feed", input.feed)?;
-        Ok(Checked { repository, digest, name })
+        Ok(Checked { repository, digest, name, is_forced: input.force.unwrap_or_default() })
     }
 
     fn needs(_: &Call<'_>, checked: &Checked) -> Vec<Need> {
@@ -71,7 +74,7 @@ impl Operation for ImportAdvisories {
     }
 
     async fn run(call: &Call<'_>, checked: Checked) -> Result<Output, WharfError> {
-        let Checked { repository, digest, name } = checked;
+        let Checked { repository, digest, name, is_forced } = checked;
         let feeds = &call.app.advisories.feeds;
         let name = match named(feeds, &name) {
             Named::Files(mut of_name) if of_name.len() == 1 => of_name.remove(0),
@@ -92,7 +95,7 @@ impl Operation for ImportAdvisories {
         let (file, now_ms) = (name.clone(), call.app.now_ms());
         let asked = call.app.db.write(move |tx| {
             let repository = require(tx, &repository)?;
-            Ok::<_, WharfError>(import_advisories::ask(tx, &file, &repository, &digest, now_ms)?)
+            Ok::<_, WharfError>(import_advisories::ask(tx, &file, (&repository, &digest), is_forced, now_ms)?)
         });
         let revision = asked.await?;
         call.app.wake_jobs.wake();

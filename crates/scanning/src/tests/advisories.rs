@@ -1,12 +1,17 @@
 //! Updates of advisories: whole or not at all.
 
+use std::io::Cursor;
+
+use scan::feeds::catalog::{self, Feed};
+use scan::feeds::{Compression, Packaging};
+use store::db::Tx;
 use store::error::StoreError;
 use store::tables::advisory_feeds::{self, NewRevision};
 use store::tables::advisory_records;
 
 use super::fixture::{Fixture, alpine, secdb};
-use crate::advisory_update::Refused;
-use crate::update_advisories;
+use crate::advisory_update::{self, FileNotes, OpenFile, Refused, Shrinking};
+use crate::{import_advisories, update_advisories};
 
 const NAME: &str = "alpine/v3.20/main";
 
@@ -41,6 +46,70 @@ async fn what_is_no_whole_revision_changes_nothing() {
     assert_eq!((updated.revision, updated.written, updated.ended), (2, 1, 1));
     fixture.scan(image).await;
     assert_eq!(fixture.report(image).await.findings[0].vulnerability, "CVE-2024-0009");
+}
+
+const FIXES: &[(&str, &[&str])] = &[("1", &["CVE-2024-0001"])];
+
+/// A file of Alpine's with so many records.
+fn many(number: usize) -> Vec<u8> {
+    let names: Vec<String> = (0..number).map(|number| format!("package-{number}")).collect();
+
+    let packages: Vec<_> = names.iter().map(|name| (name.as_str(), FIXES)).collect();
+    secdb(&packages)
+}
+
+#[tokio::test]
+async fn what_has_less_than_half_is_no_revision_unless_somebody_says_so() {
+    let fixture = Fixture::new().await;
+    let revision = async |records| fixture.advise(&many(records)).await.map(|updated| updated.revision);
+    // Of few records half is soon gone.
+    for (number, records) in [(1, 99), (2, 5), (3, 200), (4, 100)] {
+        assert_eq!(revision(records).await.expect("in force"), number, "{records}");
+    }
+    let refused = revision(49).await.expect_err("half is gone");
+    assert!(matches!(refused, Refused::Shrunk { records: 49, in_force: 100 }), "{refused}");
+    assert_eq!(revision(50).await.expect("in force"), 5);
+
+    let fixture = Fixture::new().await;
+    fixture.advise(&many(100)).await.expect("in force");
+    let repository = fixture.home().await;
+    for (is_forced, in_force) in [(false, 1), (true, 2)] {
+        let (place, digest) = (repository.clone(), fixture.upload(&repository, &many(3)).await);
+        let now_ms = fixture.app.now_ms();
+        let ask = move |tx: &mut dyn Tx| import_advisories::ask(tx, NAME, (&place, &digest), is_forced, now_ms);
+        fixture.app.db.write(ask).await.map_err(|error: StoreError| error).expect("asked for");
+        fixture.work_off().await;
+        let revision = fixture.app.db.read(|tx| advisory_feeds::revision(tx, NAME)).await.expect("readable");
+        assert_eq!(revision, in_force);
+    }
+}
+
+#[tokio::test]
+async fn a_feed_tells_of_nothing_that_is_not_its_own() {
+    let fixture = Fixture::new().await;
+    let feeds = catalog::built_in();
+    let feed = feeds.iter().find(|feed| feed.name == "osv-pypi").expect("in the table");
+    let feed = &Feed { packaging: Packaging::File(Compression::None), ..feed.clone() };
+    let record = |id: &str, ecosystem: &str| {
+        format!(
+            r#"{{"id":"{id}","affected":[{{"package":{{"ecosystem":"{ecosystem}","name":"a"}},"versions":["1"]}}]}}"#
+        )
+    };
+    let put = async |lines: &[String]| {
+        let open = OpenFile { input: Cursor::new(lines.join("\n").into_bytes()), scratch: None };
+        let with = (&FileNotes { files: "{}".to_owned(), source_updated_at_ms: None }, Shrinking::Refused);
+        let wanted = fixture.app.db.write(|tx| advisory_feeds::want(tx, "osv-pypi").map(drop)).await;
+        wanted.map_err(|error: StoreError| error).expect("wanted");
+        advisory_update::put_in_force(&fixture.app.db, "osv-pypi", (feed, &feed.files[0]), open, with, 1).await
+    };
+    let refused = put(&[record("GHSA-1", "npm")]).await.expect_err("it tells of npm alone");
+    assert!(refused.to_string().contains("none of its 1 records tells of packages of PyPI"), "{refused}");
+    assert_eq!(put(&[record("GHSA-1", "npm"), record("GHSA-2", "PyPI")]).await.expect("in force").records, 2);
+    let of = async |ecosystem: &'static str| {
+        let rows = fixture.app.db.read(move |tx| advisory_records::of_packages(tx, ecosystem, "", &["a"])).await;
+        rows.expect("readable").len()
+    };
+    assert_eq!((of("PyPI").await, of("npm").await), (1, 0));
 }
 
 #[tokio::test]

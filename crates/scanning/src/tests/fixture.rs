@@ -27,7 +27,7 @@ use store::tables::scanning_configurations::ScanType;
 use store::tables::{advisory_feeds, images};
 
 use crate::advisory_state::{file_name, files};
-use crate::advisory_update::{self, FileNotes, OpenFile, Refused, Updated};
+use crate::advisory_update::{self, FileNotes, OpenFile, Refused, Shrinking, Updated};
 use crate::analyse_layer::AnalyseLayer;
 use crate::context::Scanning;
 use crate::import_advisories::ImportAdvisories;
@@ -264,7 +264,8 @@ impl Fixture {
         done.await.map_err(|error: StoreError| error).expect("noted");
         let open = OpenFile { input: Cursor::new(content.to_vec()), scratch: None };
         let (notes, now_ms) = (FileNotes { files: "{}".to_owned(), source_updated_at_ms: None }, self.app.now_ms());
-        let updated = advisory_update::put_in_force(&self.app.db, name, (of, file), open, &notes, now_ms).await?;
+        let with = (&notes, Shrinking::Refused);
+        let updated = advisory_update::put_in_force(&self.app.db, name, (of, file), open, with, now_ms).await?;
         let let_go_on = self.app.db.write(move |tx| update_advisories::let_go_on(tx, now_ms));
         let_go_on.await.map_err(|error: StoreError| error).expect("noted");
         Ok(updated)

@@ -111,8 +111,10 @@ async fn what_failed_for_want_of_advisories_goes_on_when_they_are_imported() {
     assert_eq!(offline.scan(image).await.status, ScanStatus::Failed);
     let digest = offline.upload(&repository, &advisories()).await;
     let now_ms = offline.app.now_ms();
-    let asked =
-        offline.app.db.write(move |tx| import_advisories::ask(tx, "alpine/v3.20/main", &repository, &digest, now_ms));
+    let asked = offline
+        .app
+        .db
+        .write(move |tx| import_advisories::ask(tx, "alpine/v3.20/main", (&repository, &digest), false, now_ms));
     assert_eq!(asked.await.map_err(|error: StoreError| error).expect("asked for"), 0);
     offline.work_off().await;
     let scan = offline.found(image).await;

@@ -27,7 +27,7 @@ use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OpenFlags};
 use scan::facts::LayerFacts;
 use scan::feeds::catalog;
-use scanning::advisory_update::{self, FileNotes, OpenFile};
+use scanning::advisory_update::{self, FileNotes, OpenFile, Shrinking};
 use scanning::layer_facts;
 use scanning::report::Report;
 use serde_json::{Value, json};
@@ -348,7 +348,9 @@ impl Running {
         let notes = FileNotes { files: "{}".to_owned(), source_updated_at_ms: None };
         let name = "alpine/v3.20/main";
         let file = feed.files.iter().find(|file| file.part == "v3.20/main").expect("it is known");
-        let updated = advisory_update::put_in_force(&app.db, name, (feed, file), open, &notes, now_ms).await;
+        let updated =
+            advisory_update::put_in_force(&app.db, name, (feed, file), open, (&notes, Shrinking::Allowed), now_ms)
+                .await;
         assert_eq!(updated.expect("in force").records, 1);
         let failed = app.db.write(move |tx| advisory_feeds::note_failure(tx, name, "a failure", now_ms));
         failed.await.map_err(|error: StoreError| error).expect("noted");
