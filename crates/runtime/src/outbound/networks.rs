@@ -64,6 +64,11 @@ impl FromStr for NetworkPattern {
 }
 
 impl NetworkPattern {
+    /// One address.
+    pub const fn of(address: IpAddr) -> Self {
+        Self::Network { address, bits: if address.is_ipv4() { 32 } else { 128 } }
+    }
+
     fn has_address(&self, address: IpAddr) -> bool {
         let Self::Network { address: first, bits } = self else { return false };
         let same = |one: u128, other: u128, width: u8| bits == &0 || (one ^ other) >> (width - bits) == 0;

@@ -1,6 +1,6 @@
 //! Requests to the hosts of feeds, and to where they lead on.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{net::IpAddr, sync::OnceLock, time::Duration};
 
 use http::{HeaderMap, HeaderValue, header};
 use reqwest::{Certificate, Response, Url, redirect};
@@ -21,6 +21,8 @@ const MAX_REDIRECTS: usize = 5;
 pub struct FetchSettings {
     /// What may be reached: publishers are on the internet.
     pub networks: Networks,
+    /// Addresses that may be reached, wherever they are, at one port.
+    pub(super) trusted: Vec<(IpAddr, u16)>,
     /// Certificates that are trusted beside those that the machine trusts.
     pub certificates: Vec<Certificate>,
     /// A proxy that all requests go through; it resolves names then.
@@ -32,16 +34,28 @@ impl FetchSettings {
     /// stays so.
     pub fn trust(&mut self, url: &str) {
         let Ok(url) = Url::parse(url) else { return };
-        let Some(host) = url.host_str() else { return };
-        let port = url.port_or_known_default().map(|port| format!(":{port}")).unwrap_or_default();
-        let place = host.parse().ok().filter(|place| matches!(place, NetworkPattern::Network { .. }));
-        self.networks.allow.extend(place.or_else(|| format!("{host}{port}").parse().ok()));
+        match place_of(&url) {
+            Some(place) => self.trusted.push(place),
+            None => {
+                let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default());
+                let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+                self.networks.allow.extend(format!("{host}{port}").parse::<NetworkPattern>().ok());
+            }
+        }
     }
+}
+
+/// The address and the port of a URL whose host is an address.
+fn place_of(url: &Url) -> Option<(IpAddr, u16)> {
+    let address = url.host_str()?.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
+    Some((address, url.port_or_known_default()?))
 }
 
 /// Makes requests.
 pub(super) struct Client {
     direct: OutboundClient,
+    /// For what is at trusted addresses.
+    trusted: OutboundClient,
     settings: FetchSettings,
     /// Made at its first use.
     by_proxy: OnceLock<Result<reqwest::Client, String>>,
@@ -50,8 +64,12 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn new(settings: FetchSettings) -> Self {
         let patience = Patience { connect: CONNECT_TIMEOUT, read: Some(READ_TIMEOUT), idle_connections: 1 };
-        let direct = OutboundClient::new(settings.networks.clone(), settings.certificates.clone(), patience);
-        Self { direct, settings, by_proxy: OnceLock::new() }
+        let client = |networks| OutboundClient::new(networks, settings.certificates.clone(), patience);
+        let mut trusted = settings.networks.clone();
+        let allowed = settings.trusted.iter().map(|(address, _)| NetworkPattern::of(*address));
+        trusted.allow.extend(allowed);
+        let (direct, trusted) = (client(settings.networks.clone()), client(trusted));
+        Self { direct, trusted, settings, by_proxy: OnceLock::new() }
     }
 
     /// The answer to a request, and where it came from in the end. The headers go to each host on the way: none is secret.
@@ -82,9 +100,10 @@ impl Client {
     }
 
     fn client(&self, url: &Url) -> Result<&reqwest::Client, String> {
-        let Some(proxy) = &self.settings.proxy else { return self.direct.for_url(url) };
+        let is_trusted = place_of(url).is_some_and(|place| self.settings.trusted.contains(&place));
+        let client = if is_trusted { &self.trusted } else { &self.direct }.for_url(url)?;
         // What is denied, or an address, is decided here. What a name leads to only the proxy knows.
-        self.direct.for_url(url)?;
+        let Some(proxy) = &self.settings.proxy else { return Ok(client) };
         self.by_proxy.get_or_init(|| self.build(proxy)).as_ref().map_err(Clone::clone)
     }
 

@@ -272,7 +272,12 @@ struct Located {
 
 /// Writes what comes. What has come is kept where it breaks off, for the next time.
 async fn receive(wanted: Wanted<'_>, mut answer: Response, mut sink: Sink, limit: u64) -> Result<Sink, FetchError> {
+    let (began, known) = (timer::now(), sink.bytes());
     loop {
+        if is_drip(sink.bytes().saturating_sub(known), timer::since(began)) {
+            sink.flush().await?;
+            return Err(FetchError::TooSlow);
+        }
         match next(wanted, &mut answer).await {
             Ok(Some(chunk)) if sink.bytes().saturating_add(chunk.len() as u64) > limit => {
                 partial::discard(wanted.place).await?;
@@ -286,6 +291,13 @@ async fn receive(wanted: Wanted<'_>, mut answer: Response, mut sink: Sink, limit
             }
         }
     }
+}
+
+/// Whether an answer comes so slowly that it only keeps others waiting.
+fn is_drip(bytes: u64, since: Duration) -> bool {
+    const PATIENCE: Duration = Duration::from_secs(60);
+    const BYTES_A_SECOND: u64 = 1 << 10;
+    since > PATIENCE && bytes < since.as_secs().saturating_mul(BYTES_A_SECOND)
 }
 
 async fn next(

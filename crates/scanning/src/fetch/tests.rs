@@ -364,7 +364,33 @@ async fn private_hosts_are_an_operators_to_name() {
     settings.trust("http://[fd00::1]:8080/x");
     let allowed: Vec<_> = settings.networks.allow.iter().map(|place| format!("{place:?}")).collect();
     assert!(allowed[0].contains("mirror.internal") && allowed[0].contains("443"), "{allowed:?}");
-    assert!(allowed[1].contains("fd00::1"), "{allowed:?}");
+    assert_eq!(allowed.len(), 1, "an address is trusted at its port alone");
+}
+
+#[tokio::test]
+async fn whoever_is_trusted_at_one_port_leads_to_no_other() {
+    let (host, neighbour) = (Host::start().await, Host::start().await);
+    let place = Place::new(&host);
+    for elsewhere in [neighbour.url.clone(), neighbour.url.replace("127.0.0.1", "localhost")] {
+        host.say("/all.zip", said("302 Found", &format!("Location: {elsewhere}/all.zip\r\n"), b""));
+        let error = place.fetch(&feed(&format!("{}/all.zip", host.url)), None).await.expect_err("refused");
+        assert!(matches!(error, FetchError::NotAllowed(_) | FetchError::Unavailable(_)), "{elsewhere}: {error}");
+    }
+    assert!(neighbour.heads().is_empty());
+}
+
+#[test]
+fn what_drips_is_given_up() {
+    for (bytes, seconds, is_drip) in [
+        (0, 60, false),
+        (0, 61, true),
+        (61 * 1024 - 1, 61, true),
+        (61 * 1024, 61, false),
+        (1 << 20, 1_024, false),
+        ((1 << 20) - 1, 1_024, true),
+    ] {
+        assert_eq!(super::is_drip(bytes, Duration::from_secs(seconds)), is_drip, "{bytes} {seconds}");
+    }
 }
 
 #[tokio::test]
