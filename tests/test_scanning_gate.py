@@ -247,7 +247,7 @@ def test_offline_with_an_empty_store(start, tmp_path):
     stopped = shell(wharf, STEPS, SHA="v1")
     assert stopped.returncode == 255 and "Waiter ImageScanComplete failed" in stopped.stderr, stopped
     assert "critical findings" not in stopped.stdout
-    assert_not_clean(ended(wharf, "v1"), "FAILED", "There are no advisories for Debian 12: none were imported")
+    assert_not_clean(ended(wharf, "v1"), "FAILED", "There are no advisories for Debian 12 (debian): none were imported")
 
 
 def test_with_an_empty_feed(start, feeds, tmp_path):
@@ -258,7 +258,9 @@ def test_with_an_empty_feed(start, feeds, tmp_path):
     push(there, debian(tmp_path, FIXED), "v1")
     stopped = shell(wharf, STEPS, SHA="v1")
     assert stopped.returncode == 255 and "Waiter ImageScanComplete failed" in stopped.stderr, stopped
-    assert_not_clean(ended(wharf, "v1"), "FAILED", "There are no advisories for Debian 12: they could not be fetched")
+    assert_not_clean(
+        ended(wharf, "v1"), "FAILED", "There are no advisories for Debian 12 (test-debian): they could not be fetched"
+    )
 
     other = start(feeds_configuration(feeds.url))
     feeds.files["/debian.jsonl"] = json.dumps(advisory("DEBIAN-CVE-2026-1", "Debian:11", "bash")).encode()

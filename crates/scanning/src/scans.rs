@@ -275,13 +275,14 @@ impl FoundScans {
         deciding(self.platforms.iter().map(|platform| platform.scan.as_ref()))
     }
 
-    /// Whether all of the scans have ended with what they found. That nothing was found in a part of an image is nothing to tell.
+    /// Whether all of the scans have ended with what they found. That nothing was found in a part of an image, or in one whose
+    /// system is not known, is nothing to tell.
     pub fn is_told(&self) -> bool {
         let has_findings = |platform: &PlatformScan| platform.report.as_ref().is_some_and(|it| !it.findings.is_empty());
-        let has_failed = self.deciding().is_some_and(|scan| scan.status == ScanStatus::Failed);
+        let is_in_part = |scan: &ImageScan| matches!(scan.status, ScanStatus::Failed | ScanStatus::UnsupportedImage);
         !self.platforms.is_empty()
             && self.platforms.iter().all(|platform| platform.report.is_some())
-            && (!has_failed || self.platforms.iter().any(has_findings))
+            && (!self.deciding().is_some_and(is_in_part) || self.platforms.iter().any(has_findings))
     }
 }
 
