@@ -18,7 +18,7 @@ pub struct Advisory {
 pub struct Head {
     /// The feed that it is of.
     pub source: String,
-    /// Its id in that feed.
+    /// Its id in that feed, or the key of its record where the feed has none: see [`Head::published_id`].
     pub id: String,
     /// Other names of the one vulnerability that it is about.
     pub aliases: Vec<String>,
@@ -191,6 +191,15 @@ pub enum Comparison {
     LessOrEqual,
     Greater,
     GreaterOrEqual,
+}
+
+impl Head {
+    /// The id under which its publisher made it known. None where a feed has no id for each of its records: importers put a
+    /// key together then of several words (`CVE-2023-45853 zlib`), with blanks between them as no id has, and nobody knows
+    /// the advisory by that.
+    pub fn published_id(&self) -> Option<&str> {
+        (!self.id.is_empty() && !self.id.contains(' ')).then_some(self.id.as_str())
+    }
 }
 
 impl Module {

@@ -130,15 +130,19 @@ pub fn document(import: &mut Import<'_>, bytes: &[u8]) -> ControlFlow<()> {
             import.report.broken(document, "a vulnerability of it has no name");
             continue;
         };
-        let id = if document.eq_ignore_ascii_case(name) { name.to_owned() } else { format!("{document} {name}") };
-        let head = head(import.about.source, &csaf.document, vulnerability, id, name);
+        let mut head = head(import.about.source, &csaf.document, vulnerability, name);
+        // A document on several vulnerabilities has a record for each, and its own id stays known.
+        if !document.eq_ignore_ascii_case(name) {
+            head.id = format!("{document} {name}");
+            head.aliases.push(document.to_owned());
+        }
         let affected = rows(import, &tree, vulnerability);
         import.advisory(Advisory { head, affected })?;
     }
     ControlFlow::Continue(())
 }
 
-fn head(source: &str, document: &Value, vulnerability: &Vulnerability, id: String, name: &str) -> Head {
+fn head(source: &str, document: &Value, vulnerability: &Vulnerability, name: &str) -> Head {
     let description = vulnerability.notes.iter().find(|note| note["category"].as_str() == Some("description"));
     let description = description.and_then(|note| note["text"].as_str()).unwrap_or_default();
     let title = vulnerability.title.as_deref().or(document["title"].as_str()).unwrap_or_default();
@@ -153,7 +157,7 @@ fn head(source: &str, document: &Value, vulnerability: &Vulnerability, id: Strin
     }
     let urls = vulnerability.references.iter().filter_map(|reference| reference["url"].as_str());
     Head {
-        id,
+        id: name.to_owned(),
         vulnerabilities: vec![name.to_owned()],
         severity: document["aggregate_severity"]["text"].as_str().map(|word| clip(word, 64).to_owned()),
         ratings,

@@ -270,11 +270,12 @@ fn found<'a>(
     let decided = combined.decided_by;
     let is_other = |ruling: &&Ruling<'a>| !std::ptr::eq(*ruling, decided);
     let others = || rulings.iter().filter(is_other);
-    let ids = rulings.iter().flat_map(|ruling| std::iter::once(&ruling.row.head.id).chain(&ruling.row.head.aliases));
-    let aliases: BTreeSet<&String> = ids.filter(|id| **id != vulnerability).collect();
+    let heads = rulings.iter().map(|ruling| &ruling.row.head);
+    let ids = heads.flat_map(|head| head.published_id().into_iter().chain(head.aliases.iter().map(String::as_str)));
+    let aliases: BTreeSet<&str> = ids.filter(|id| *id != vulnerability).collect();
     let found = Match {
         package: at,
-        aliases: aliases.into_iter().cloned().collect(),
+        aliases: aliases.into_iter().map(str::to_owned).collect(),
         answer: combined.answer.clone(),
         state: combined.state,
         severity: Judged::default(),

@@ -20,7 +20,7 @@ fn read_with(form: Form, source: &str, input: &[u8], limits: &FeedLimits) -> (Ve
     (records, report)
 }
 
-fn read(form: Form, input: &str) -> (Vec<Record>, Report) {
+pub fn read(form: Form, input: &str) -> (Vec<Record>, Report) {
     read_with(form, "test", input.as_bytes(), &FeedLimits::default())
 }
 
@@ -189,7 +189,7 @@ fn bounds_hold() {
     assert_eq!(read_with(Form::Osv, "test", input.as_bytes(), &limits).1.broken, 20);
 }
 
-const SECDB: &str = r#"{"distroversion":"v3.20","reponame":"main","packages":[
+pub const SECDB: &str = r#"{"distroversion":"v3.20","reponame":"main","packages":[
 {"pkg":{"name":"a","secfixes":{"1.0-r1":["CVE-2024-1","CVE-2024-2 GHSA-bbbb"],"0":["CVE-2024-3"]}}},{"pkg":{"name":"b","secfixes":{}}}]}"#;
 
 #[test]
@@ -219,7 +219,7 @@ fn secdb() {
     assert!(matches!(&records[0], Record::Advisory(advisory) if advisory.affected[0].ecosystem == Ecosystem::Wolfi));
 }
 
-const DEBIAN: &str = r#"{"a":{"CVE-2024-1":{"description":"It leaks","releases":{
+pub const DEBIAN: &str = r#"{"a":{"CVE-2024-1":{"description":"It leaks","releases":{
 "bookworm":{"status":"resolved","fixed_version":"1.2-3","urgency":"not yet assigned"},
 "bullseye":{"status":"open","urgency":"low","nodsa":"Minor issue","nodsa_reason":"postponed"},
 "trixie":{"status":"resolved","fixed_version":"0","urgency":"unimportant"},
@@ -246,7 +246,7 @@ fn debian_tracker() {
     );
 }
 
-const OPENVEX: &str = r#"{"@context":"https://openvex.dev/ns/v0.2.0","timestamp":"2024-05-01T00:00:00Z","statements":[
+pub const OPENVEX: &str = r#"{"@context":"https://openvex.dev/ns/v0.2.0","timestamp":"2024-05-01T00:00:00Z","statements":[
 {"vulnerability":{"name":"CVE-2024-1"},"products":[{"@id":"pkg:deb/ubuntu/a@1.2-0ubuntu3?arch=source&distro=jammy"}],"status":"fixed"},
 {"vulnerability":{"name":"CVE-2024-1"},"products":[{"@id":"pkg:deb/ubuntu/a@1?arch=source&distro=esm-infra/bionic"},{"@id":"pkg:oci/x"}],
 "status":"not_affected","justification":"vulnerable_code_not_present"}]}"#;
@@ -262,7 +262,7 @@ fn openvex() {
     assert_eq!(rows[1], ("18.04".to_owned(), Some("pro".to_owned()), State::NotAffected, 0, NameOf::Source));
 }
 
-const CSAF: &str = r#"{"document":{"title":"a: leak","aggregate_severity":{"text":"Moderate"},"tracking":{"id":"CVE-2024-1"}},
+pub const CSAF: &str = r#"{"document":{"title":"a: leak","aggregate_severity":{"text":"Moderate"},"tracking":{"id":"CVE-2024-1"}},
 "product_tree":{"branches":[{"branches":[
 {"product":{"product_id":"R8","product_identification_helper":{"cpe":"cpe:/o:redhat:enterprise_linux:8::baseos"}}},
 {"product":{"product_id":"R9","product_identification_helper":{"cpe":"cpe:/o:redhat:enterprise_linux:9"}}},
@@ -312,7 +312,7 @@ fn csaf() {
     assert_eq!(advisory.affected[4].note.as_deref(), Some("component_not_present"));
 }
 
-const UPDATEINFO: &str = r#"<?xml version="1.0"?><updates><!-- <update> --><update type="security"><id>ALAS2KERNEL-5.4-2022-021</id><title>a &gt; b</title>
+pub const UPDATEINFO: &str = r#"<?xml version="1.0"?><updates><!-- <update> --><update type="security"><id>ALAS2KERNEL-5.4-2022-021</id><title>a &gt; b</title>
 <issued date="2022-01-01"/><severity>important</severity><references><reference id="CVE-2022-1" href="https://example.com" type="cve" title='>'/></references>
 <pkglist><collection short="x"><package arch="x86_64" epoch="0" name="kernel-headers" release="1.amzn2" version="5.4.1"><filename>f</filename></package>
 <package arch="aarch64" epoch="0" name="kernel-headers" release="1.amzn2" version="5.4.1"/><package arch="src" epoch="0" name="kernel" release="1.amzn2" version="5.4.1"/></collection></pkglist></update>
@@ -359,7 +359,7 @@ fn oval() {
     assert_eq!((row.arches.as_slice(), row.modules.len()), (["x86_64".to_owned()].as_slice(), 1));
 }
 
-const PHOTON: &str = r#"[{"cve_id":"CVE-2019-1","pkg":"a","cve_score":7.5,"aff_ver":"all versions before 8-1.ph3 are vulnerable","res_ver":"8-1.ph3"},
+pub const PHOTON: &str = r#"[{"cve_id":"CVE-2019-1","pkg":"a","cve_score":7.5,"aff_ver":"all versions before 8-1.ph3 are vulnerable","res_ver":"8-1.ph3"},
 {"os_version":"4.0","cve_id":"CVE-2019-2","pkg":"a","cve_score":5,"aff_ver":"all versions before NA","res_ver":"NA"}]"#;
 
 #[test]

@@ -1,6 +1,7 @@
 //! The scanner's parts against tables, made inputs and what people know to be true.
 
 mod feed_files;
+mod feed_keys;
 mod feeds;
 mod golden;
 mod languages;
