@@ -1,8 +1,10 @@
 //! Matching against the findings of another scanner's own tests: the same sets for the same packages and advisories. The cases
 //! are looked for in the folder that `WHARF_TEST_VULNDATA` names, and are not run without it.
 
+mod severities;
+
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     env,
     fs::File,
     io::{BufRead, BufReader},
@@ -14,69 +16,166 @@ use scan::{
     advisory::{Advisory, Affected, Comparison, Event, Head, NameOf, Versions},
     ecosystem::Ecosystem,
     feeds::read_requirement,
-    matching::{self, Answer, MatchInput, MemoryIndex},
+    matching::{self, Answer, Match, MatchInput, MemoryIndex},
     os::Os,
     package::{Package, PackageKind, SourcePackage},
 };
 use serde_json::Value;
 
+use severities::Severities;
+
 /// Findings that a case leaves out because it was run with a list of vulnerabilities to leave out.
 const LEFT_OUT: [(&str, &str); 1] = [("alpine-39-ignore-cveids", "CVE-2019-1549")];
 
+/// A row whose fixed version or severity is another one than the case expects: the case, the package, the vulnerability, what
+/// is found, what is expected, and why.
+type Difference = (
+    &'static str,
+    &'static str,
+    &'static str,
+    (&'static str, &'static str),
+    (&'static str, &'static str),
+    &'static str,
+);
+
+const LEAST: &str = "the least version with the fix is told, and not the requirements that the fixes are written as";
+const GITHUB: &str = "GitHub's word is another one today than in the case";
+const RATED: &str = "GitHub has given a word since the case was made";
+const ORACLE: &str = "the folder has no advisories of Oracle, so NVD's rating decides; the case has the vendor's word";
+
+const DIFFERENCES: &[Difference] = &[
+    (
+        "almalinux-8",
+        "openssl-libs",
+        "CVE-2021-3712",
+        ("1:1.1.1k-5.el8_5", "HIGH"),
+        ("1:1.1.1k-5.el8_5", "MEDIUM"),
+        "the folder has no advisory of AlmaLinux on it, so NVD's rating decides; the case has the vendor's word",
+    ),
+    (
+        "alpine-distroless",
+        "git",
+        "CVE-2022-24765",
+        ("2.35.2-r0", "HIGH"),
+        ("2.35.2-r0", "MEDIUM"),
+        "Alpine gives none, so NVD's rating decides, which is 7.8 today; the case has no source of its word",
+    ),
+    ("busybox-with-lockfile", "ammonia", "CVE-2019-15542", ("2.1.0", "HIGH"), (">= 2.1.0", "HIGH"), LEAST),
+    (
+        "busybox-with-lockfile",
+        "ammonia",
+        "CVE-2021-38193",
+        ("2.1.3", "MEDIUM"),
+        (">= 3.1.0, >= 2.1.3, < 3.0.0", "MEDIUM"),
+        LEAST,
+    ),
+    ("composer.vendor", "guzzlehttp/psr7", "CVE-2022-24775", ("1.8.4", "MEDIUM"), ("1.8.4", "HIGH"), GITHUB),
+    (
+        "fluentd-multiple-lockfiles",
+        "activesupport",
+        "CVE-2020-8165",
+        ("6.0.3.1", "CRITICAL"),
+        ("6.0.3.1, 5.2.4.3", "HIGH"),
+        "the fix of the installed branch is told alone, and GitHub's word is another one today",
+    ),
+    ("gomod-skip", "golang.org/x/text", "CVE-2021-38561", ("0.3.7", "HIGH"), ("0.3.7", "UNDEFINED"), RATED),
+    ("gomod-vex", "golang.org/x/text", "CVE-2021-38561", ("0.3.7", "HIGH"), ("0.3.7", "UNDEFINED"), RATED),
+    (
+        "npm-ubuntu-severity",
+        "jquery",
+        "CVE-2019-11358",
+        ("3.4.0", "MEDIUM"),
+        ("3.4.0", "LOW"),
+        "the case was run with Ubuntu's word in front of GitHub's for all packages",
+    ),
+    ("oraclelinux-8", "curl", "CVE-2019-3823", ("7.61.1-11.el8", "HIGH"), ("7.61.1-11.el8", "MEDIUM"), ORACLE),
+    ("oraclelinux-8", "curl", "CVE-2019-5436", ("7.61.1-12.el8", "HIGH"), ("7.61.1-12.el8", "MEDIUM"), ORACLE),
+    ("test-repo", "ammonia", "CVE-2019-15542", ("2.1.0", "HIGH"), (">= 2.1.0", "HIGH"), LEAST),
+    ("test-repo", "ammonia", "CVE-2021-38193", ("2.1.3", "MEDIUM"), (">= 3.1.0, >= 2.1.3, < 3.0.0", "MEDIUM"), LEAST),
+];
+
 #[test]
-fn the_same_sets() {
+fn the_same_findings() {
     let Some(folder) = env::var_os("WHARF_TEST_VULNDATA") else {
         eprintln!("not run: WHARF_TEST_VULNDATA names no folder of advisories and cases");
         return;
     };
-    let path = Path::new(&folder).join("oracle/trivy-golden.jsonl.gz");
-    let lines = BufReader::new(GzDecoder::new(File::open(path).expect("the cases"))).lines();
-    let mut differences = 0;
-    for line in lines {
-        let case: Value = serde_json::from_str(&line.expect("text")).expect("a case");
-        differences += usize::from(!is_same(&case));
+    let folder = Path::new(&folder);
+    let cases = File::open(folder.join("oracle/trivy-golden.jsonl.gz")).expect("the cases");
+    let lines = BufReader::new(GzDecoder::new(cases)).lines();
+    let cases: Vec<Value> = lines.map(|line| serde_json::from_str(&line.expect("text")).expect("a case")).collect();
+    let ids = cases.iter().flat_map(|case| list(&case["expected"])).map(|row| own(&row["id"])).collect();
+    let severities = Severities::of(folder, &ids);
+    let (mut faults, mut listed) = (Vec::new(), BTreeSet::new());
+    for case in &cases {
+        compare(case, &severities, &mut faults, &mut listed);
     }
-    assert_eq!(differences, 0);
+    let agrees = (0..DIFFERENCES.len()).filter(|at| !listed.contains(at)).map(|at| &DIFFERENCES[at]);
+    faults.extend(agrees.map(|row| format!("{}: {} {} does not differ as it is listed", row.0, row.1, row.2)));
+    assert!(faults.is_empty(), "{} rows:\n{}", faults.len(), faults.join("\n"));
 }
 
-fn is_same(case: &Value) -> bool {
+/// What is told of a package and a vulnerability: the version that fixes it, and the severity.
+type Told = BTreeMap<(String, String), (String, String)>;
+
+fn compare(case: &Value, severities: &Severities, faults: &mut Vec<String>, listed: &mut BTreeSet<usize>) {
     let name = text(&case["case"]);
+    let found = found(case, severities);
+    let wanted = list(&case["expected"]).map(|row| {
+        let severity = match text(&row["severity"]) {
+            "UNKNOWN" => "UNDEFINED",
+            known => known,
+        };
+        ((own(&row["package"]), own(&row["id"])), (own(&row["fixed"]), severity.to_owned()))
+    });
+    let wanted: Told = wanted.collect();
+    for key in found.keys().chain(wanted.keys()).collect::<BTreeSet<_>>() {
+        let (found, wanted) = (found.get(key), wanted.get(key));
+        let (Some(found), Some(wanted)) = (found, wanted) else {
+            faults.push(format!("{name}: {key:?}: found {found:?}, expected {wanted:?}"));
+            continue;
+        };
+        if found == wanted {
+            continue;
+        }
+        let texts = |told: &(String, String), listed: (&str, &str)| (told.0.as_str(), told.1.as_str()) == listed;
+        let at = DIFFERENCES.iter().position(|(case, package, id, ours, theirs, _)| {
+            *case == name && (*package, *id) == (&*key.0, &*key.1) && texts(found, *ours) && texts(wanted, *theirs)
+        });
+        match at {
+            Some(at) => drop(listed.insert(at)),
+            None => faults.push(format!("{name}: {key:?}: found {found:?}, expected {wanted:?}")),
+        }
+    }
+}
+
+fn found(case: &Value, severities: &Severities) -> Told {
     let input = MatchInput {
         system: Some(system(case)),
         packages: list(&case["packages"]).map(|package| self::package(package).into()).collect(),
     };
     let mut index = MemoryIndex::default();
     for row in list(&case["advisories"]) {
-        for advisory in advisories(row) {
+        for mut advisory in advisories(row) {
+            for affected in &mut advisory.affected {
+                let id = &advisory.head.vulnerabilities[0];
+                severities.tell(affected, id);
+            }
             index.add_advisory(advisory);
         }
     }
+    severities.scores.iter().for_each(|scores| index.add_scores(scores.clone()));
     let Ok(assessment) = matching::assess(&input, &index);
-    let found: BTreeSet<(String, String, String)> = assessment
-        .findings()
-        .filter(|found| !LEFT_OUT.contains(&(name, &found.vulnerability)))
-        .map(|found| {
-            let fixed = match &found.answer {
-                Answer::Affected { fixed_in } => fixed_in.clone().unwrap_or_default(),
-                other => panic!("{other:?}"),
-            };
-            (input.packages[found.package].package.name.clone(), found.vulnerability.clone(), fixed)
-        })
-        .collect();
-    let wanted: BTreeSet<(String, String, String)> =
-        list(&case["expected"]).map(|row| (own(&row["package"]), own(&row["id"]), own(&row["fixed"]))).collect();
-    let pairs = |set: &BTreeSet<(String, String, String)>| {
-        set.iter().map(|row| (row.0.clone(), row.1.clone())).collect::<BTreeSet<_>>()
+    let case = text(&case["case"]);
+    let is_told = |found: &&Match| !LEFT_OUT.contains(&(case, &found.vulnerability));
+    let told = |found: &Match| {
+        let Answer::Affected { fixed_in } = &found.answer else { panic!("{found:?}") };
+        // An epoch of 0 is none.
+        let fixed = fixed_in.as_deref().unwrap_or_default().trim_start_matches("0:").to_owned();
+        let package = input.packages[found.package].package.name.clone();
+        ((package, found.vulnerability.clone()), (fixed, found.severity.severity.name().to_owned()))
     };
-    for (row, expected) in found.iter().flat_map(|row| wanted.iter().map(move |expected| (row, expected))) {
-        if (&row.0, &row.1) == (&expected.0, &expected.1) && row.2.trim_start_matches("0:") != expected.2 {
-            eprintln!("{name}: {} {}: fixed in {:?}, expected {:?}", row.0, row.1, row.2, expected.2);
-        }
-    }
-    if pairs(&found) != pairs(&wanted) {
-        eprintln!("{name}: found {found:?}, expected {wanted:?}; {:?}", assessment.skipped);
-    }
-    pairs(&found) == pairs(&wanted)
+    assessment.findings().filter(is_told).map(told).collect()
 }
 
 fn list(value: &Value) -> impl Iterator<Item = &Value> {
@@ -148,31 +247,42 @@ fn advisories(row: &Value) -> Vec<Advisory> {
     } else {
         affected.versions.unaffected = patched.iter().filter_map(|text| read_requirement(text)).collect();
     }
-    vec![advisory(id, vec![id.to_owned()], affected)]
+    affected.severity = severity(&value["Severity"]);
+    vec![advisory(id, id, affected)]
 }
 
-fn advisory(id: &str, vulnerabilities: Vec<String>, affected: Affected) -> Advisory {
+/// A severity by its number in the other scanner's database.
+fn severity(number: &Value) -> Option<String> {
+    let word = match number.as_f64()? {
+        1.0 => "low",
+        2.0 => "medium",
+        3.0 => "high",
+        4.0 => "critical",
+        other => panic!("{other}"),
+    };
+    Some(word.to_owned())
+}
+
+fn advisory(id: &str, vulnerability: &str, affected: Affected) -> Advisory {
+    let vulnerabilities = vec![vulnerability.to_owned()];
     let head = Head { source: "golden".to_owned(), id: id.to_owned(), vulnerabilities, ..Head::default() };
     Advisory { head, affected: vec![affected] }
 }
 
 /// Red Hat's rows are for repositories by number: the release of a fix is in its version, and states hold for 6 and 7.
 fn red_hat(name: &str, id: &str, entry: &Value) -> Vec<Advisory> {
-    let mut cves: Vec<String> = list(&entry["Cves"]).filter_map(|cve| cve["ID"].as_str()).map(str::to_owned).collect();
-    if cves.is_empty() {
-        cves.push(id.to_owned());
-    }
     let fixed = entry["FixedVersion"].as_str();
     let releases =
         ["6", "7"].into_iter().filter(|release| fixed.is_none_or(|fixed| fixed.contains(&format!(".el{release}"))));
-    let row = |release: &str| {
+    let row = |release: &str, cve: &Value| {
         let mut affected = Affected::all(Ecosystem::RedHat, release, name);
+        affected.severity = severity(&cve["Severity"]);
         if let Some(fixed) = fixed {
             affected.versions = Versions::before(fixed);
         }
-        advisory(id, cves.clone(), affected)
+        advisory(id, cve["ID"].as_str().unwrap_or(id), affected)
     };
-    releases.map(row).collect()
+    releases.flat_map(|release| list(&entry["Cves"]).map(move |cve| row(release, cve))).collect()
 }
 
 fn place(bucket: &str) -> (Ecosystem, String) {

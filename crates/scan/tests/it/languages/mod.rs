@@ -2,12 +2,12 @@
 
 mod archives;
 mod dotnet;
-mod go;
-mod java;
+pub mod go;
+pub mod java;
 mod mutated;
 mod npm;
 mod php;
-mod programs;
+pub mod programs;
 mod python;
 mod ruby;
 mod rust;

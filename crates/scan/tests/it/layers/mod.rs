@@ -6,5 +6,5 @@ mod image;
 mod model;
 mod stacks;
 mod stored;
-mod support;
+pub mod support;
 mod system;

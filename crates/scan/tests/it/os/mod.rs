@@ -4,7 +4,7 @@ mod apk;
 mod dpkg;
 mod dpkg_owned;
 mod mariner;
-mod rpm;
+pub mod rpm;
 
 use scan::{
     detectors::{Candidate, Detector},

@@ -2,9 +2,9 @@
 
 mod berkeley;
 mod header;
-mod made;
+pub mod made;
 mod ndb;
-mod sqlite;
+pub mod sqlite;
 
 use proptest::prelude::*;
 use scan::{detectors::Rpm, facts::Found};
