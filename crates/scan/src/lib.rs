@@ -19,5 +19,6 @@ pub mod matching;
 pub mod os;
 pub mod package;
 pub mod severity;
+mod signs;
 pub mod stored;
 pub mod versions;

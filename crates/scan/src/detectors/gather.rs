@@ -4,6 +4,7 @@ use crate::{
     facts::{FOUND_BYTES, Found, OwnedPath, owned_cost, package_cost, text_cost},
     limits::Limits,
     package::{Package, PackageKind, Presence},
+    signs,
 };
 
 /// No manager of a language has longer names or versions; Go's module paths are the longest.
@@ -25,12 +26,14 @@ pub struct Gather<'a> {
     /// How many problems are not told.
     untold: usize,
     is_full: bool,
+    /// The package that was left out last as its name has signs that no text shows.
+    misnamed: String,
 }
 
 impl<'a> Gather<'a> {
     /// Nothing yet.
     pub fn new(limits: &'a Limits) -> Self {
-        Self { limits, found: Found::default(), bytes: FOUND_BYTES, untold: 0, is_full: false }
+        Self { limits, found: Found::default(), bytes: FOUND_BYTES, untold: 0, is_full: false, misnamed: String::new() }
     }
 
     /// The bounds that hold.
@@ -106,23 +109,46 @@ impl<'a> Gather<'a> {
         are_words
     }
 
-    fn add(&mut self, package: Package, within: &str) {
-        let place = if within.is_empty() { 0 } else { text_cost(within) };
+    fn add(&mut self, mut package: Package, within: &str) {
+        let source = package.source.iter().flat_map(|source| [&*source.name, &*source.version]);
+        let texts: Vec<&str> = [&*package.name, &*package.version].into_iter().chain(source).collect();
+        if !self.is_honest(&texts) {
+            return;
+        }
+        for told in [&mut package.module, &mut package.vendor].into_iter().flatten().chain([&mut package.arch]) {
+            *told = signs::escape(std::mem::take(told));
+        }
+        let within = signs::escape(within.to_owned());
+        let place = if within.is_empty() { 0 } else { text_cost(&within) };
         if self.found.packages.len() >= self.limits.packages {
             self.fill(format!("more than {} packages", self.limits.packages));
         } else if self.has_room(package_cost(&package).saturating_add(place)) {
             if !within.is_empty() {
-                self.found.within.insert(self.found.packages.len(), within.to_owned());
+                self.found.within.insert(self.found.packages.len(), within);
             }
             self.found.packages.push(package);
         }
+    }
+
+    /// Whether a package can have these names and versions. No packager writes signs that no text shows: who did wants them
+    /// to be read as something else, and it is a problem of the file.
+    fn is_honest(&mut self, texts: &[&str]) -> bool {
+        let is_honest = !texts.iter().any(|text| signs::are_in(text));
+        // The paths of such a package follow it.
+        let name = texts.first().copied().unwrap_or_default();
+        if !is_honest && name != self.misnamed {
+            name.clone_into(&mut self.misnamed);
+            let shown: Vec<String> = texts.iter().map(|text| format!("`{}`", shown(text))).collect();
+            self.problem(format!("a package is named with control characters, and was left out: {}", shown.join(" ")));
+        }
+        is_honest
     }
 
     /// A path of the package of that name, in parts that belong together without a sign between them. What stands for the
     /// root in front of it, as `/` and `./`, is left out.
     pub fn owned(&mut self, parts: &[&[u8]], package: &str) {
         let length = parts.iter().map(|part| part.len()).sum();
-        if self.is_full {
+        if self.is_full || !self.is_honest(&[package]) {
             return;
         }
         if length > self.limits.path_bytes {
@@ -177,7 +203,7 @@ impl<'a> Gather<'a> {
 fn is_word(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= MAX_WORD_BYTES
-        && text.chars().all(|letter| !letter.is_control() && !letter.is_whitespace())
+        && text.chars().all(|letter| !signs::is_sign(letter) && !letter.is_whitespace())
 }
 
 /// A text of the image, in a message for people: short, and without what could write over the message.
@@ -186,10 +212,9 @@ pub fn shown(text: &str) -> String {
 }
 
 fn cut(text: &str, most: usize) -> String {
-    let mut letters = text.chars();
-    let mut cut: String =
-        letters.by_ref().take(most).map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect();
-    if letters.next().is_some() {
+    let end = text.char_indices().nth(most).map(|(at, _)| at);
+    let mut cut = signs::Escaped(text.get(..end.unwrap_or(text.len())).unwrap_or_default()).to_string();
+    if end.is_some() {
         cut.push('…');
     }
     cut

@@ -30,6 +30,7 @@ pub use dpkg::Dpkg;
 pub use dpkg_owned::DpkgOwned;
 pub use mariner::Mariner;
 pub use rpm::Rpm;
+pub(crate) use text::without_mark;
 
 use crate::{facts::Found, limits::Limits};
 

@@ -6,6 +6,7 @@ use super::{ImagePackage, Inventory, Occurrence, Problem, declared, owners};
 use crate::facts::{EntryKind, Evidence, LayerFacts, OtherName};
 use crate::os::{self, Files};
 use crate::package::Package;
+use crate::signs;
 
 /// What hard links may say once more of an image: packages, and paths that packages own.
 const MAX_COPIED: usize = 200_000;
@@ -300,8 +301,21 @@ impl<'a> Image<'a> {
                 }
             }
         }
-        Inventory { os, packages, hidden: self.presences.hidden(), problems: self.problems }
+        escaped(Inventory { os, packages, hidden: self.presences.hidden(), problems: self.problems })
     }
+}
+
+/// An inventory whose paths show what they are: files may be named with signs that no text shows.
+fn escaped(mut inventory: Inventory) -> Inventory {
+    let places =
+        inventory.packages.iter_mut().flat_map(|package| &mut package.occurrences).map(|place| &mut place.path);
+    let hidden = inventory.hidden.iter_mut().map(|hidden| &mut hidden.path);
+    let problems = inventory.problems.iter_mut();
+    let problems = problems.flat_map(|problem| problem.path.iter_mut().chain([&mut problem.what]));
+    for text in places.chain(hidden).chain(problems) {
+        *text = signs::escape(std::mem::take(text));
+    }
+    inventory
 }
 
 /// What was found in a file, and its content if that is kept.

@@ -11,6 +11,7 @@ use crate::detectors::{Candidate, Detector};
 use crate::facts::{Entry as Kept, EntryKind, Evidence, FileFacts, Found, LayerFacts, OtherName, Reader};
 use crate::limits::Limits;
 use crate::os;
+use crate::signs::Escaped;
 
 /// Bytes of a file's beginning that detectors may look at.
 const HEAD_BYTES: usize = 64;
@@ -162,7 +163,7 @@ impl<'a> Walk<'a> {
         }
         let shown = path.get(..path.floor_char_boundary(SHOWN_BYTES)).unwrap_or_default();
         let cut = if shown.len() < path.len() { "…" } else { "" };
-        let problem = format!("{shown}{cut} {what}");
+        let problem = format!("{}{cut} {what}", Escaped(shown));
         self.charge(crate::facts::text_cost(&problem))?;
         self.facts.problems.push(problem);
         Ok(())

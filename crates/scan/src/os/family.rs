@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::release::OsRelease;
 use super::{Files, text};
+use crate::signs;
 
 /// A family of operating systems that has advisories of its own, or is known to have none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -92,7 +93,7 @@ impl Family {
         let more_exact = |path| {
             let text = text(files, path)?;
             let line = text.lines().next()?.trim();
-            (!line.is_empty() && line.starts_with(&version)).then(|| line.to_owned())
+            (!line.is_empty() && line.starts_with(&version) && !signs::are_in(line)).then(|| line.to_owned())
         };
         match self {
             Self::Alpine => {
@@ -189,7 +190,7 @@ pub(super) fn older(files: &dyn Files) -> Option<OsRelease> {
             ..OsRelease::default()
         })
     });
-    told.or_else(|| lsb(files)).or_else(|| debian(files))
+    told.or_else(|| lsb(files)).or_else(|| debian(files)).map(OsRelease::honest)
 }
 
 fn lsb(files: &dyn Files) -> Option<OsRelease> {

@@ -10,6 +10,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{detectors::without_mark, signs};
+
 pub use family::Family;
 
 /// The name under which facts tell of what this module has them keep.
@@ -114,9 +116,9 @@ pub(crate) fn wants(path: &str) -> bool {
         || name.strip_suffix(".json").is_some() && BUILD_INFO.iter().any(|directory| path.starts_with(directory))
 }
 
-/// A file's content as text; what is none stays visible as such.
+/// A file's content as text, without the mark that some editors put in front; what is none stays visible as such.
 fn text<'a>(files: &'a dyn Files, path: &str) -> Option<Cow<'a, str>> {
-    files.content(path).map(String::from_utf8_lossy)
+    files.content(path).map(|content| String::from_utf8_lossy(without_mark(content)))
 }
 
 /// The operating system of an image; `None` where nothing tells of one.
@@ -151,6 +153,7 @@ fn made_from(files: &dyn Files) -> (Vec<String>, Vec<String>) {
     for list in [&mut sets, &mut cpes] {
         list.sort_unstable();
         list.dedup();
+        list.retain(|told: &String| !signs::are_in(told));
     }
     (sets, cpes)
 }

@@ -1,5 +1,7 @@
 //! `os-release`: a shell's assignments, which are read and never run.
 
+use crate::signs;
+
 /// What `os-release` says, or what an older file lets one say in its place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct OsRelease {
@@ -25,8 +27,18 @@ impl OsRelease {
             };
             *place = unquoted(value);
         }
-        read.id = read.id.to_ascii_lowercase();
+        let mut read = read.honest();
+        read.id.make_ascii_lowercase();
         (!read.id.is_empty()).then_some(read)
+    }
+
+    /// Without the values that have signs that no text shows: they tell nothing.
+    pub(super) fn honest(self) -> Self {
+        let Self { id, name, version_id, codename, pretty_name } = self;
+        let honest = |value: String| if signs::are_in(&value) { String::new() } else { value };
+        let [id, name, version_id] = [id, name, version_id].map(honest);
+        let [codename, pretty_name] = [codename, pretty_name].map(honest);
+        Self { id, name, version_id, codename, pretty_name }
     }
 }
 

@@ -14,5 +14,6 @@ mod os;
 mod ranges;
 mod samples;
 mod severities;
+mod signs;
 mod stored;
 mod tables;

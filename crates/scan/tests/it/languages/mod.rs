@@ -10,7 +10,7 @@ mod php;
 pub mod programs;
 mod python;
 mod ruby;
-mod rust;
+pub mod rust;
 
 use std::io::{Cursor, Write};
 

@@ -1,9 +1,9 @@
 //! The database of rpm, in each of its forms.
 
-mod berkeley;
+pub mod berkeley;
 mod header;
 pub mod made;
-mod ndb;
+pub mod ndb;
 pub mod sqlite;
 
 use proptest::prelude::*;

@@ -1,0 +1,48 @@
+//! Signs that no honest name has: they show nothing, and change how what is around them is shown.
+
+use std::fmt::{self, Write as _};
+
+/// Whether a letter is a control character (of ASCII or Latin 1), or turns the direction that text runs in.
+pub(crate) fn is_sign(letter: char) -> bool {
+    letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Whether a text has such signs.
+pub(crate) fn are_in(text: &str) -> bool {
+    text.contains(is_sign)
+}
+
+/// A text with such signs written out, as `\u{1b}`.
+pub(crate) struct Escaped<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|letter| {
+            if is_sign(letter) { write!(f, "{}", letter.escape_unicode()) } else { f.write_char(letter) }
+        })
+    }
+}
+
+/// The text itself where it has no such signs, as nearly all have none; else with them written out.
+pub(crate) fn escape(text: String) -> String {
+    if are_in(&text) { Escaped(&text).to_string() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signs_are_written_out() {
+        for (text, escaped) in [
+            ("a b-1.0~é\u{feff}", "a b-1.0~é\u{feff}"),
+            ("a\u{1b}[2J\n", "a\\u{1b}[2J\\u{a}"),
+            ("\u{7f}\u{9b}", "\\u{7f}\\u{9b}"),
+            ("\u{202a}\u{202e}\u{2066}\u{2069}", "\\u{202a}\\u{202e}\\u{2066}\\u{2069}"),
+            ("\u{2029}\u{202f}\u{2065}\u{206a}", "\u{2029}\u{202f}\u{2065}\u{206a}"),
+        ] {
+            assert_eq!(escape(text.to_owned()), escaped);
+            assert_eq!(are_in(text), text != escaped);
+        }
+    }
+}
