@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Where apk keeps its database: newer systems have it below `usr`.
-const PATHS: [&str; 2] = ["lib/apk/db/installed", "usr/lib/apk/db/installed"];
+pub(super) const PATHS: [&str; 2] = ["lib/apk/db/installed", "usr/lib/apk/db/installed"];
 /// How apk describes a virtual package, which stands for what was named with `apk add --virtual`.
 const VIRTUAL: &[u8] = b"virtual meta package";
 

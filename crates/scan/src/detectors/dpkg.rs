@@ -14,7 +14,7 @@ use crate::{
     package::{Package, PackageKind, SourcePackage},
 };
 
-const STATUS: &str = "var/lib/dpkg/status";
+pub(super) const STATUS: &str = "var/lib/dpkg/status";
 const FOLDER: &str = "var/lib/dpkg/status.d/";
 /// The states in which the files of a package are there: also one whose installation has not come to its end.
 const PRESENT: [&[u8]; 6] =

@@ -55,6 +55,12 @@ pub fn all() -> Vec<&'static dyn Detector> {
     systems.into_iter().chain(languages::LANGUAGES.iter().copied()).collect()
 }
 
+/// Where systems keep the databases of their packages, in one file each.
+pub(crate) fn databases() -> impl Iterator<Item = String> {
+    let rpm = rpm::FOLDERS.iter().flat_map(|folder| rpm::FILES.iter().map(move |file| format!("{folder}{file}")));
+    apk::PATHS.iter().chain([&dpkg::STATUS]).map(|path| (*path).to_owned()).chain(rpm)
+}
+
 /// A regular file of a layer, before it is read.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate<'a> {

@@ -2,7 +2,7 @@
 
 use super::presence::Presences;
 use super::tree::{Tree, Unplaced, What};
-use super::{ImagePackage, Inventory, Occurrence, Problem, declared, owners};
+use super::{ImagePackage, Inventory, Occurrence, Problem, declared, elsewhere, owners};
 use crate::facts::{EntryKind, Evidence, LayerFacts, OtherName};
 use crate::os::{self, Files};
 use crate::package::Package;
@@ -24,6 +24,7 @@ pub(super) struct Image<'a> {
     gone: Vec<usize>,
     presences: Presences<'a>,
     problems: Vec<Problem>,
+    elsewhere: elsewhere::Elsewhere,
     /// What hard links have said once more.
     copied: usize,
 }
@@ -78,6 +79,7 @@ impl<'a> Image<'a> {
             gone: Vec::new(),
             presences: Presences::default(),
             problems: Vec::new(),
+            elsewhere: elsewhere::Elsewhere::new(),
             copied: 0,
         }
     }
@@ -122,6 +124,7 @@ impl<'a> Image<'a> {
             self.problems.truncate(before.saturating_add(MAX_PROBLEMS));
             self.problem(layer, None, format!("and {left_out} more problems with links"));
         }
+        elsewhere::layer(&mut self.elsewhere, layer, &self.tree);
         self.presences.layer(layer, &mut self.files, self.fresh_from, &std::mem::take(&mut self.gone));
     }
 
@@ -263,6 +266,9 @@ impl<'a> Image<'a> {
     /// What the image holds.
     pub(super) fn inventory(mut self) -> Inventory {
         let os = os::identify(&Tellers { image: &self });
+        for (path, (real, layer)) in std::mem::take(&mut self.elsewhere) {
+            self.problem(layer, Some(path), format!("leads to {real}, where no package database is looked for"));
+        }
         let there: Vec<&ReadFile<'_>> = self.files.iter().filter(|file| file.is_there).collect();
         for file in &there {
             let problems = file.evidence.iter().flat_map(|told| &told.evidence.found.problems);

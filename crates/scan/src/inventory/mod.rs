@@ -4,6 +4,7 @@
 //! then its own entries, each in the stead of what was at its path. What is left at the end is the image.
 
 mod declared;
+mod elsewhere;
 mod fold;
 mod owners;
 mod presence;

@@ -17,9 +17,9 @@ use super::{Candidate, Detector, gather::Gather};
 use crate::{facts::Found, limits::Limits};
 
 /// Where systems keep the database: the usual place, SUSE's and newer Fedora's, and that of systems which are built of trees.
-const FOLDERS: [&str; 3] = ["var/lib/rpm/", "usr/lib/sysimage/rpm/", "usr/share/rpm/"];
+pub(super) const FOLDERS: [&str; 3] = ["var/lib/rpm/", "usr/lib/sysimage/rpm/", "usr/share/rpm/"];
 /// The database, by its form.
-const FILES: [&str; 3] = ["rpmdb.sqlite", "Packages.db", "Packages"];
+pub(super) const FILES: [&str; 3] = ["rpmdb.sqlite", "Packages.db", "Packages"];
 /// What SQLite keeps beside its file while that is open, and after it was not closed.
 const LOGS: [&str; 2] = ["rpmdb.sqlite-wal", "rpmdb.sqlite-journal"];
 

@@ -81,6 +81,27 @@ fn what_lies_behind_links_lands_where_they_lead() {
     assert_eq!(left(&[&[one("lib/a.pkg")], &below]), Vec::<String>::new(), "a link over the directory");
 }
 
+/// What is not read where links lead is said: no packages were found, and there may be many.
+#[test]
+fn databases_that_links_lead_away_are_told() {
+    let told = |layers: &[&[Entry]]| {
+        let problems = image(layers).problems.into_iter();
+        problems.map(|problem| format!("{} {}", problem.layer, problem.path.unwrap_or_default())).collect::<Vec<_>>()
+    };
+    let none: [String; 0] = [];
+    let away = link("var/lib/dpkg", "../../data/dpkg");
+    assert_eq!(told(&[&[away.clone()]]), ["0 var/lib/dpkg/status"]);
+    assert_eq!(told(&[&[one("a")], &[away.clone()], &[one("b")]]), ["1 var/lib/dpkg/status"]);
+    assert_eq!(told(&[&[away], &[directory("var/lib/.wh.dpkg"), file("var/lib/.wh.dpkg", "")]]), none);
+    assert_eq!(told(&[&[link("var/lib/dpkg/status", "/data/status")]]), ["0 var/lib/dpkg/status"]);
+    assert_eq!(told(&[&[link("var/lib/rpm", "/data/rpm")]]), ["0 var/lib/rpm/rpmdb.sqlite"]);
+    assert_eq!(told(&[&[link("lib/apk/db", "/data/db")]]), ["0 lib/apk/db/installed"]);
+    // Where they are looked for as well, and where a link above them leads to.
+    assert_eq!(told(&[&[link("var/lib/rpm", "../../usr/lib/sysimage/rpm")]]), none);
+    assert_eq!(told(&[&[link("lib/apk", "../usr/lib/apk"), link("lib", "usr/lib")]]), none);
+    assert_eq!(told(&[&[link("lib", "nix/store/lib"), link("var", "data")]]), none);
+}
+
 #[test]
 fn links_that_lead_nowhere_are_told() {
     let inventory = image(&[&[link("a", "b"), link("b", "a"), one("a/x.pkg"), one("y.pkg")]]);
