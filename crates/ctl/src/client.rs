@@ -58,6 +58,16 @@ impl Client {
         (self.now_ms)()
     }
 
+    /// The server that is called.
+    pub(crate) fn endpoint(&self) -> &Url {
+        &self.settings.endpoint.value
+    }
+
+    /// The region that is called.
+    pub(crate) fn region(&self) -> &str {
+        &self.settings.region.value
+    }
+
     /// Calls an operation of IAM; its result, empty if the operation has none.
     pub(crate) async fn iam(&self, action: &str, fields: Fields<'_>) -> Result<Element, Error> {
         let mut form = format!("Action={action}&Version={IAM_VERSION}");

@@ -118,7 +118,11 @@ fn refusal_hint(code: &str, operation: &str, credentials: &str) -> Option<String
             Some("`aws ecr put-lifecycle-policy` gives a repository one; docs/lifecycle.md says how".to_owned())
         }
         "ScanNotFoundException" => {
-            Some("`wharf scan` has an image scanned; docs/scanning.md says when else it is".to_owned())
+            Some(
+                "`wharf scan` has an image scanned; docs/scanning.md says when else it is, and that each type of scanning has \
+                 findings of its own"
+                    .to_owned(),
+            )
         }
         "InvalidAction" | "UnknownOperationException" => {
             Some(format!("this server knows no {operation}: is it as new as this program (`wharf --version`)?"))

@@ -32,6 +32,7 @@ mod jobs;
 mod key;
 mod lifecycle;
 mod membership;
+mod named_image;
 mod nodes;
 mod number;
 mod oidc_provider;
@@ -54,6 +55,7 @@ mod target;
 mod tests;
 mod token;
 mod user;
+mod waiting;
 mod xml;
 
 use std::io::{IsTerminal as _, Write};

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::client::Client;
 use crate::error::Error;
 use crate::progress::ProgressLine;
+use crate::waiting::Waiting;
 use crate::{Outcome, Session, bytes};
 
 use super::answer::{Answer, File, Job};
@@ -176,7 +177,7 @@ fn read_part(input: &mut dyn Read, bytes: u64) -> io::Result<Vec<u8>> {
 
 /// Waits until the file has been read, or was given up.
 async fn wait(client: &Client, name: &str) -> Result<File, Error> {
-    let mut line = ProgressLine::new();
+    let mut waiting = Waiting::new();
     loop {
         let mut answer = describe(client, &[name.to_owned()]).await?;
         let at = answer.files.iter().position(|file| file.name == name);
@@ -188,7 +189,7 @@ async fn wait(client: &Client, name: &str) -> Result<File, Error> {
             ("WAITING", None) => "waiting for an update of it".to_owned(),
             _ => "being read".to_owned(),
         };
-        line.show(0, 0, &format!("{name}: {said}"));
+        waiting.show(0, 0, &format!("{name}: {said}"));
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }

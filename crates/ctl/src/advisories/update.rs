@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::count::counted;
 use crate::error::Error;
-use crate::progress::ProgressLine;
+use crate::waiting::Waiting;
 use crate::{Outcome, Session};
 
 use super::answer::{Answer, File, Job};
@@ -39,6 +39,15 @@ fn goes_on(file: &File) -> bool {
     file.update.as_ref().is_some_and(Job::goes_on)
 }
 
+/// What is done with it at this moment.
+fn under_way(file: &File) -> String {
+    match &file.update {
+        Some(Job { status, last_error: Some(why), .. }) if status == "WAITING" => format!("tried again after: {why}"),
+        Some(Job { status, .. }) if status == "WAITING" => "waiting for its turn".to_owned(),
+        _ => "being fetched".to_owned(),
+    }
+}
+
 impl UpdateArgs {
     pub(super) async fn run(self, session: &mut Session<'_>) -> Result<Outcome, Error> {
         let Session { client, output } = session;
@@ -59,16 +68,18 @@ impl UpdateArgs {
         }
         // More are told of all at once.
         let names = if asked.files.len() > MAX_NAMES { &[][..] } else { &asked.files };
-        let mut line = ProgressLine::new();
+        let mut waiting = Waiting::new();
         let files = loop {
             let Answer { mut files, .. } = describe(client, names).await?;
             files.retain(|file| asked.files.contains(&file.name));
             let Some(next) = files.iter().find(|file| goes_on(file)) else { break files };
             let left = files.iter().filter(|file| goes_on(file)).count();
-            line.show((files.len() - left) as u64, files.len() as u64, &next.name);
+            let (done, all) = (files.len() - left, files.len());
+            let text = format!("{done} of {all} files of advisories are done; {} is {}", next.name, under_way(next));
+            waiting.show(done as u64, all as u64, &text);
             tokio::time::sleep(LOOK_EVERY).await;
         };
-        line.clear();
+        waiting.clear();
         let now_ms = client.now_ms();
         output.list(&files, "Nothing was asked for.", &File::COLUMNS, |file| file.row(now_ms))?;
         let is_good = files.iter().all(File::is_good);

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::error::Error;
+use crate::named_image::Place;
 
 pub(crate) use finding::Package;
 pub(crate) use gate::FailOn;
@@ -60,6 +61,13 @@ pub(crate) struct Platform {
     pub(crate) scan: Option<Scan>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) found: Option<Found>,
+}
+
+/// The part of an answer on a repository's scans that tells their type.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Counts {
+    scan_type: String,
 }
 
 /// How far a scan is.
@@ -153,10 +161,12 @@ impl Platform {
         self.platform.as_deref().unwrap_or(&self.image_digest)
     }
 
-    /// Why nothing, or not all, can be said of it; none if what was found is all that there is.
-    fn gap(&self) -> Option<String> {
+    /// Why nothing, or not all, can be said of it, and with what its scan says of that; none if what was found is all that
+    /// there is.
+    fn gap(&self) -> Option<(String, Option<&str>)> {
+        let plain = |what: &str| Some((what.to_owned(), None));
         match &self.scan {
-            None => Some("it was not scanned".to_owned()),
+            None => plain("it was not scanned"),
             Some(scan) if !scan.is_done() => {
                 let what = match scan.status.as_str() {
                     "FAILED" => "the scan failed".to_owned(),
@@ -165,13 +175,10 @@ impl Platform {
                     "IN_PROGRESS" => "the scan has not ended".to_owned(),
                     other => format!("the scan is {}", other.to_lowercase().replace('_', " ")),
                 };
-                Some(match &scan.description {
-                    Some(description) => format!("{what}: {description}"),
-                    None => what,
-                })
+                Some((what, scan.description.as_deref()))
             }
-            Some(_) if self.found.is_none() => Some("what its scan has found is not told".to_owned()),
-            Some(scan) if !scan.is_whole => Some("it was analysed in part".to_owned()),
+            Some(_) if self.found.is_none() => plain("what its scan has found is not told"),
+            Some(scan) if !scan.is_whole => plain("it was analysed in part"),
             Some(_) => None,
         }
     }
@@ -193,8 +200,22 @@ impl ImageScan {
         self.platforms.iter().filter(|platform| platform.scan.as_ref().is_some_and(Scan::is_open))
     }
 
-    /// Why it cannot be said that nothing else is in it.
+    /// Whether the scan of any platform has told what it found.
+    pub(crate) fn is_told(&self) -> bool {
+        self.platforms.iter().any(|platform| platform.found.is_some())
+    }
+
+    /// Why it cannot be said that nothing else is in it, with what the scans say of that.
     pub(crate) fn gaps(&self) -> Vec<String> {
+        self.gaps_with(|what, why| why.map_or_else(|| what.clone(), |why| format!("{what}: {why}")))
+    }
+
+    /// The same beside what shows how far the scans are, which says why.
+    fn short_gaps(&self) -> Vec<String> {
+        self.gaps_with(|what, _| what.clone())
+    }
+
+    fn gaps_with(&self, words: impl Fn(&String, Option<&str>) -> String) -> Vec<String> {
         if self.image_status != "ACTIVE" {
             return vec![format!("the image is {}", self.image_status.to_lowercase())];
         }
@@ -202,7 +223,8 @@ impl ImageScan {
             return vec!["there is nothing in it that could be scanned".to_owned()];
         }
         let gap = |platform: &Platform| {
-            let gap = platform.gap()?;
+            let (what, why) = platform.gap()?;
+            let gap = words(&what, why);
             Some(if self.platforms.len() == 1 { gap } else { format!("{}: {gap}", platform.name()) })
         };
         self.platforms.iter().filter_map(gap).collect()
@@ -210,29 +232,26 @@ impl ImageScan {
 }
 
 /// Reads how far the scans of an image are, without the findings.
-pub(crate) async fn read_state(client: &Client, repository: &str, id: &Value) -> Result<ImageScan, Error> {
-    let input = json!({ "repositoryName": repository, "imageId": id, "maxResults": 1 });
-    client.wharf("DescribeImageScan", &input).await
+pub(crate) async fn read_state(client: &Client, place: &Place) -> Result<ImageScan, Error> {
+    read_page(client, place, json!({ "maxResults": 1 })).await
 }
 
 /// Reads what the scans of an image have found.
-pub(crate) async fn read(client: &Client, repository: &str, id: &Value) -> Result<ImageScan, Error> {
+pub(crate) async fn read(client: &Client, place: &Place) -> Result<ImageScan, Error> {
     for _ in 0..ATTEMPTS {
-        if let Some(scan) = read_once(client, repository, id).await? {
+        if let Some(scan) = read_once(client, place).await? {
             return Ok(scan);
         }
     }
-    Err(Error::Unknown(format!("{repository} is scanned again and again: ask once that has ended")))
+    Err(Error::Unknown(format!("{} is scanned again and again: ask once that has ended", place.repository)))
 }
 
 /// All pages; none if a scan began or ended between two of them.
-async fn read_once(client: &Client, repository: &str, id: &Value) -> Result<Option<ImageScan>, Error> {
-    let mut input = json!({ "repositoryName": repository, "imageId": id, "maxResults": PAGE });
-    let mut all: ImageScan = client.wharf("DescribeImageScan", &input).await?;
+async fn read_once(client: &Client, place: &Place) -> Result<Option<ImageScan>, Error> {
+    let mut all = read_page(client, place, json!({ "maxResults": PAGE })).await?;
     for _ in 0..MAX_PAGES {
         let Some(token) = all.next_token.take() else { return Ok(Some(all)) };
-        input["nextToken"] = token.into();
-        let page: ImageScan = client.wharf("DescribeImageScan", &input).await?;
+        let page = read_page(client, place, json!({ "maxResults": PAGE, "nextToken": token })).await?;
         let scans = |scan: &ImageScan| -> Vec<Option<Scan>> {
             scan.platforms.iter().map(|platform| platform.scan.clone()).collect()
         };
@@ -243,4 +262,30 @@ async fn read_once(client: &Client, repository: &str, id: &Value) -> Result<Opti
         all.next_token = page.next_token;
     }
     Err(client.missing("DescribeImageScan", "the list does not end".to_owned()))
+}
+
+/// One page. Where nothing was scanned, the error says by which type of scanning: each has findings of its own.
+async fn read_page(client: &Client, place: &Place, members: Value) -> Result<ImageScan, Error> {
+    let error = match place.call(client, "DescribeImageScan", members).await {
+        Ok(page) => return Ok(page),
+        Err(error) => error,
+    };
+    let Error::Refused { code, message, .. } = &error else { return Err(error) };
+    if code != "ScanNotFoundException" {
+        return Err(error);
+    }
+    let counts = place.call_on_repository(client, "ListImageScanCounts", json!({ "maxResults": 1 })).await;
+    // What the server has said is better than nothing.
+    let message = match counts {
+        Ok(Counts { scan_type }) => {
+            format!("{} was not scanned by {} scanning yet", place.name(), scan_type.to_lowercase())
+        }
+        Err(_) => message.clone(),
+    };
+    Err(match error {
+        Error::Refused { operation, code, request, credentials, .. } => {
+            Error::Refused { operation, code, message, request, credentials }
+        }
+        other => other,
+    })
 }

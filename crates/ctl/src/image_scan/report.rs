@@ -13,7 +13,7 @@ use crate::{Outcome, date};
 #[derive(Args, Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct ShowArgs {
     /// The least severity of findings with which the exit code is 1. Without it, any finding is enough.
-    #[arg(long, value_enum, value_name = "SEVERITY", default_value_t, hide_default_value = true)]
+    #[arg(long, value_enum, ignore_case = true, value_name = "SEVERITY", default_value_t, hide_default_value = true)]
     pub(crate) fail_on: FailOn,
     /// Leave out what no version fixes.
     #[arg(long)]
@@ -62,6 +62,8 @@ pub(crate) fn show(output: &mut Output<'_>, mut scan: ImageScan, gate: Gate) -> 
         Verdict::Clean => Ok(Outcome::Done),
         Verdict::Findings => Ok(Outcome::No),
         Verdict::Unknown => {
+            // For people the reason was printed where it shows how far each scan is.
+            let gaps = if output.format() == Format::Text { scan.short_gaps() } else { gaps };
             Err(Error::Unknown(format!("it is not known whether {} is sound: {}", scan.name(), gaps.join("; "))))
         }
     }

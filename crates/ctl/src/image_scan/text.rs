@@ -86,7 +86,7 @@ fn found_fields(found: &Found) -> Vec<Field> {
             system.end_of_life.as_ref().map(|day| format!("; its last day of fixes is {day}")).unwrap_or_default();
         lines.push(field("System", format!("{name}{end}")));
     } else {
-        lines.push(field("System", "none is told of"));
+        lines.push(field("System", "no operating system"));
     }
     let skipped = match found.skipped_package_count {
         0 => String::new(),
@@ -137,13 +137,22 @@ fn rows(findings: &[&Finding], output: &Output<'_>) -> String {
 /// How many there are, and what it means.
 fn summary(scan: &ImageScan, gate: Gate) -> String {
     let included: Vec<&Finding> = scan.findings.iter().filter(|finding| gate.includes(finding)).collect();
-    let gaps = scan.gaps();
+    let gaps = scan.short_gaps();
     let mut lines = Vec::new();
     if included.is_empty() {
         let filters = if gate.is_only_fixed { " that a version fixes" } else { "" };
-        let so_far = if gaps.is_empty() { "" } else { " so far" };
         let other = if scan.findings.is_empty() { "" } else { "other " };
-        lines.push(format!("No {other}findings{}{filters}{so_far}", gate.least.words()));
+        // Where nothing was found out, that there are none would sound like an answer.
+        let part = if gaps.is_empty() {
+            Some("")
+        } else if scan.open().next().is_some() {
+            Some(" so far")
+        } else if scan.is_told() {
+            Some(" in what was analysed")
+        } else {
+            None
+        };
+        lines.extend(part.map(|part| format!("No {other}findings{}{filters}{part}", gate.least.words())));
     } else {
         let mut counts: Vec<(Severity, usize)> = Vec::new();
         let mut severities: Vec<Severity> = included.iter().map(|finding| finding.severity).collect();

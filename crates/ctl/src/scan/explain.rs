@@ -8,14 +8,14 @@ use serde_json::json;
 
 use crate::error::Error;
 use crate::image_scan::{self, ImageId, ImageScan, Package};
+use crate::named_image::NamedImage;
 use crate::output::{Field, Format, clean, field, fields};
-use crate::target::Target;
 use crate::{Outcome, Session};
 
 #[derive(Args, Debug)]
 pub struct ExplainArgs {
-    /// Image: REPO:TAG, REPO@DIGEST, or REPO for its tag latest.
-    target: Target,
+    /// Image: REPO:TAG, REPO@DIGEST, or REPO for its tag latest. The registry's host may stand in front.
+    image: NamedImage,
     /// The vulnerability, by any of its names: CVE-2024-3094, GHSA-….
     #[arg(value_name = "VULNERABILITY")]
     vulnerability: String,
@@ -65,11 +65,23 @@ impl ExplainArgs {
         if output.format() == Format::Sarif {
             return Err(Error::Usage("an explanation is printed as text or json, and not as sarif".to_owned()));
         }
-        let Self { target, vulnerability } = self;
-        let state = image_scan::read_state(client, &target.repository, &target.one_image()).await?;
-        let id = json!({ "imageDigest": state.image_id.image_digest });
-        let input = json!({ "repositoryName": target.repository, "imageId": id, "vulnerability": vulnerability });
-        let mut explanation: Explanation = client.wharf("ExplainImageFinding", &input).await?;
+        let Self { image, vulnerability } = self;
+        let place = image.place(client)?;
+        let state = image_scan::read_state(client, &place).await?;
+        let unknown = |gaps: &[String]| {
+            Err(Error::Unknown(format!(
+                "it is not known whether {} has anything to do with {vulnerability}: {}",
+                state.name(),
+                gaps.join("; ")
+            )))
+        };
+        // The server has nothing to explain then, and its refusal does not say why.
+        if !state.is_told() {
+            return unknown(&state.gaps());
+        }
+        let scanned = place.with_id(json!({ "imageDigest": state.image_id.image_digest }));
+        let asked = json!({ "vulnerability": vulnerability });
+        let mut explanation: Explanation = scanned.call(client, "ExplainImageFinding", asked).await?;
         explanation.image_id.image_tag.clone_from(&state.image_id.image_tag);
         // What is found comes first; what was looked at first stays so.
         explanation.packages.sort_by_key(|package| !package.is_found);
@@ -84,11 +96,7 @@ impl ExplainArgs {
         match (is_explained, gaps.is_empty()) {
             (true, _) => Ok(Outcome::Done),
             (false, true) => Ok(Outcome::No),
-            (false, false) => Err(Error::Unknown(format!(
-                "it is not known whether {} has anything to do with {vulnerability}: {}",
-                state.name(),
-                gaps.join("; ")
-            ))),
+            (false, false) => unknown(&gaps),
         }
     }
 }

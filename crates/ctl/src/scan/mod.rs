@@ -2,19 +2,19 @@
 
 mod explain;
 
-use std::time::{Duration as Wait, Instant};
+use std::time::Duration as Wait;
 
 use clap::{Args, Subcommand};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::client::Client;
 use crate::duration::Duration;
 use crate::error::Error;
-use crate::image_scan::{self, FailOn, ImageId, ImageScan, ShowArgs, show};
+use crate::image_scan::{self, FailOn, ImageId, ShowArgs, show};
+use crate::named_image::{NamedImage, Place};
 use crate::output::{field, fields};
-use crate::progress::ProgressLine;
-use crate::target::Target;
+use crate::waiting::Waiting;
 use crate::{Outcome, Session};
 
 /// How soon the scan is looked at first, and how seldom in the end.
@@ -32,9 +32,10 @@ pub struct ScanArgs {
 
 #[derive(Args, Debug)]
 struct StartArgs {
-    /// Image: REPO:TAG, REPO@DIGEST, or REPO for its tag latest. Of an index all platforms are scanned.
+    /// Image: REPO:TAG, REPO@DIGEST, or REPO for its tag latest. The registry's host may stand in front. Of an index all
+    /// platforms are scanned.
     #[arg(required = true)]
-    target: Option<Target>,
+    image: Option<NamedImage>,
     #[command(flatten)]
     show: ShowArgs,
     /// Start the scan without waiting for what it finds.
@@ -62,10 +63,10 @@ struct StartAnswer {
 
 impl ScanArgs {
     pub(crate) async fn run(self, session: &mut Session<'_>) -> Result<Outcome, Error> {
-        match (self.command, self.start.target.as_ref()) {
+        match (self.command, self.start.image.as_ref()) {
             (Some(Command::Explain(explain)), None) if self.start.is_bare() => explain.run(session).await,
             (Some(_), _) => Err(Error::Usage("what has an image scanned goes without `explain`".to_owned())),
-            (None, Some(target)) => self.start.run(session, target).await,
+            (None, Some(image)) => self.start.run(session, image).await,
             (None, None) => Err(Error::Usage("name an image: REPO, REPO:TAG or REPO@DIGEST".to_owned())),
         }
     }
@@ -74,61 +75,73 @@ impl ScanArgs {
 impl StartArgs {
     /// Whether none of it was given.
     fn is_bare(&self) -> bool {
-        self.target.is_none() && self.show == ShowArgs::default() && !self.no_wait && self.timeout.is_none()
+        self.image.is_none() && self.show == ShowArgs::default() && !self.no_wait && self.timeout.is_none()
     }
 
-    async fn run(&self, session: &mut Session<'_>, target: &Target) -> Result<Outcome, Error> {
+    async fn run(&self, session: &mut Session<'_>, image: &NamedImage) -> Result<Outcome, Error> {
         let Session { client, output } = session;
-        let input = json!({ "repositoryName": target.repository, "imageId": target.one_image() });
-        let started: StartAnswer = client.wharf("StartImageScan", &input).await?;
+        let place = image.place(client)?;
+        let started: StartAnswer = place.call(client, "StartImageScan", json!({})).await?;
         // The tag may move meanwhile.
-        let id = json!({ "imageDigest": started.image_id.image_digest });
+        let scanned = place.with_id(json!({ "imageDigest": started.image_id.image_digest }));
         if self.no_wait {
             let shown = json!({
-                "repositoryName": target.repository,
+                "repositoryName": place.repository,
                 "imageDigest": started.image_id.image_digest,
                 "imageTag": started.image_id.image_tag,
             });
             let digest = started.image_id.image_digest.unwrap_or_default();
             let text = fields(&[
-                field("Scan", format!("started of {target}")),
+                field("Scan", format!("started of {image}")),
                 field("Digest", &digest),
-                field("Found", format!("`wharf findings {}@{digest}`, once it has ended", target.repository)),
+                field("Found", format!("`wharf findings {}@{digest}`, once it has ended", image.repository_name())),
             ]);
             output.show(&shown, |_| text)?;
             return Ok(Outcome::Done);
         }
         let timeout = Wait::from_secs(self.timeout.map_or(TIMEOUT_SECONDS, Duration::seconds));
-        wait(client, &target.repository, &id, timeout).await?;
-        let mut scan = image_scan::read(client, &target.repository, &id).await?;
+        wait(client, &scanned, &place.name(), timeout).await?;
+        let mut scan = image_scan::read(client, &scanned).await?;
         scan.image_id.image_tag = started.image_id.image_tag;
         show(output, scan, self.show.gate(FailOn::Any))
     }
 }
 
-/// Waits until the scans of all platforms have ended, or the time is up.
-async fn wait(client: &Client, repository: &str, id: &Value, timeout: Wait) -> Result<(), Error> {
-    let (began, mut line, mut pause) = (Instant::now(), ProgressLine::new(), LOOK_FIRST);
+/// Waits until the scans of all platforms have ended, or the time is up; says meanwhile how far they are of what is called `name`.
+async fn wait(client: &Client, scanned: &Place, name: &str, timeout: Wait) -> Result<(), Error> {
+    let (mut waiting, mut pause) = (Waiting::new(), LOOK_FIRST);
     loop {
-        let scan = image_scan::read_state(client, repository, id).await?;
+        let scan = image_scan::read_state(client, scanned).await?;
         let Some(open) = scan.open().next() else { return Ok(()) };
-        let left = timeout.saturating_sub(began.elapsed());
+        let left = timeout.saturating_sub(waiting.elapsed());
         if left.is_zero() {
             return Ok(());
         }
         let (done, all) = (scan.platforms.len() - scan.open().count(), scan.platforms.len());
         let words = open.scan.as_ref().map(image_scan::Scan::words).unwrap_or_default();
-        line.show(0, 0, &progress(&scan, done, all, open.name(), &words));
+        waiting.show(0, 0, &progress(name, done, all, open.name(), &words));
         tokio::time::sleep(pause.min(left)).await;
         pause = (pause * 3 / 2).min(LOOK_LAST);
     }
 }
 
-fn progress(scan: &ImageScan, done: usize, all: usize, name: &str, words: &str) -> String {
-    let text = if all > 1 {
-        format!("{}: {done} of {all} platforms scanned; {name} is {words}", scan.repository_name)
-    } else {
-        format!("{}: the scan is {words}", scan.repository_name)
-    };
-    crate::output::clean(&text)
+fn progress(image: &str, done: usize, all: usize, platform: &str, words: &str) -> String {
+    match all {
+        0 | 1 => format!("{image}: the scan is {words}"),
+        _ => format!("{image}: {done} of {all} platforms scanned; {platform} is {words}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::progress;
+
+    #[test]
+    fn how_far() {
+        assert_eq!(progress("app:v1", 0, 1, "linux/amd64", "in progress"), "app:v1: the scan is in progress");
+        assert_eq!(
+            progress("app:v1", 1, 2, "linux/arm64", "pending: advisories come"),
+            "app:v1: 1 of 2 platforms scanned; linux/arm64 is pending: advisories come"
+        );
+    }
 }

@@ -162,6 +162,8 @@ async fn what_counts_decides_how_it_ends() {
         (&["--fail-on", "low"], 1, "3 of them are of severity LOW or above"),
         (&["--only-fixed", "--fail-on", "high"], 1, "2 findings: 1 HIGH, 1 MEDIUM"),
         (&["--severity", "high"], 1, "2 findings: 2 HIGH"),
+        (&["--severity", "HIGH"], 1, "2 findings: 2 HIGH"),
+        (&["--fail-on", "Critical"], 0, "None of them is of severity CRITICAL"),
         (&["--severity", "critical"], 0, "No findings of severity CRITICAL"),
         (&["--severity", "high", "--only-fixed", "--include-not-runtime"], 1, "2 findings: 2 HIGH"),
         (&["--severity", "critical", "--only-fixed"], 0, "No findings of severity CRITICAL that a version fixes"),
@@ -200,24 +202,40 @@ async fn no_data_is_not_clean() {
     let mut never = silent.clone();
     never["platforms"][0].as_object_mut().expect("an object").remove("scan");
     let both = [platform(DIGEST, "linux/amd64", "COMPLETE"), platform(OTHER, "linux/arm64", "IN_PROGRESS")];
-    for (answer, told) in [
-        (with("PENDING", &json!({ "description": "advisories come" })), "the scan has not begun: advisories come"),
-        (with("FAILED", &json!({ "description": "advisories are old" })), "the scan failed: advisories are old"),
-        (with("UNSUPPORTED_IMAGE", &json!({})), "images of its kind are not supported"),
-        (with("COMPLETE", &json!({ "isWhole": false })), "it was analysed in part"),
-        (archived, "the image is archived"),
-        (silent, "what its scan has found is not told"),
-        (never, "it was not scanned"),
-        (scan(&both, &[]), "linux/arm64: the scan has not ended"),
-        (scan(&[], &[]), "there is nothing in it that could be scanned"),
+    for (answer, told, so_far) in [
+        (
+            with("PENDING", &json!({ "description": "advisories come" })),
+            "the scan has not begun: advisories come",
+            "so far",
+        ),
+        (with("FAILED", &json!({ "description": "advisories are old" })), "the scan failed: advisories are old", ""),
+        (with("UNSUPPORTED_IMAGE", &json!({})), "images of its kind are not supported", ""),
+        (with("COMPLETE", &json!({ "isWhole": false })), "it was analysed in part", "in what was analysed"),
+        (archived, "the image is archived", "in what was analysed"),
+        (silent, "what its scan has found is not told", ""),
+        (never, "it was not scanned", ""),
+        (scan(&both, &[]), "linux/arm64: the scan has not ended", "so far"),
+        (scan(&[], &[]), "there is nothing in it that could be scanned", ""),
     ] {
         for format in ["text", "json", "sarif"] {
             let ran = run(&["findings", "app:v1", "--output", format], vec![ok(&answer)]).await;
             assert_eq!(code(&ran), 2, "{told}");
             let error = ran.result.expect_err("unknown").to_string();
-            assert_eq!(error, format!("it is not known whether app:v1 is sound: {told}"));
-            assert!(ran.printed.contains(told), "{}", ran.printed);
             assert!(!ran.printed.contains("No findings\n"), "{}", ran.printed);
+            let unknown = "it is not known whether app:v1 is sound: ";
+            if format == "text" {
+                // The reason is there once, where it is shown how far the scan is.
+                let (what, why) = told.rsplit_once(": advisories").unwrap_or((told, ""));
+                assert_eq!(error, format!("{unknown}{what}"));
+                assert!(ran.printed.ends_with(&format!("Not known: {what}\n")), "{}", ran.printed);
+                assert_eq!(ran.printed.matches("advisories").count(), usize::from(!why.is_empty()), "{}", ran.printed);
+                let expected = if so_far.is_empty() { String::new() } else { format!("No findings {so_far}\n") };
+                let said = ran.printed.lines().find(|line| line.starts_with("No findings"));
+                assert_eq!(said.map(|line| format!("{line}\n")).unwrap_or_default(), expected);
+            } else {
+                assert_eq!(error, format!("{unknown}{told}"));
+                assert!(ran.printed.contains(told), "{}", ran.printed);
+            }
         }
     }
     // What was found counts all the same; what is below the threshold says nothing of the rest.
@@ -229,10 +247,54 @@ async fn no_data_is_not_clean() {
         assert!(ran.printed.contains("Scan        analysed in part; complete"), "{}", ran.printed);
         assert!(ran.printed.ends_with("Not known: it was analysed in part\n"), "{}", ran.printed);
     }
-    // A server that has no scan says so itself.
-    let refusal = (400, json!({ "__type": "ScanNotFoundException", "message": "never scanned" }).to_string());
-    let ran = run(&["findings", "app:v1"], vec![refusal]).await;
-    assert!(ran.error().hint().is_some_and(|hint| hint.contains("`wharf scan`")));
+}
+
+#[tokio::test]
+async fn each_type_of_scanning_has_scans_of_its_own() {
+    let refusal = |code: &str| (400, json!({ "__type": code, "message": "never scanned" }).to_string());
+    let counts = json!({ "scanType": "ENHANCED", "images": [] });
+    for (arguments, answer, said) in [
+        (&["findings", "app:v1"][..], ok(&counts), "app:v1 was not scanned by enhanced scanning yet"),
+        (&["findings", "app@sha256:aa"], ok(&counts), "app@sha256:aa was not scanned by enhanced scanning yet"),
+        (&["scan", "explain", "app:v1", "CVE-2026-1"], ok(&counts), "app:v1 was not scanned by enhanced"),
+        (&["findings", "app:v1"], refusal("AccessDeniedException"), "never scanned"),
+    ] {
+        let ran = run(arguments, vec![refusal("ScanNotFoundException"), answer]).await;
+        assert!(ran.error().to_string().starts_with(said), "{}", ran.error());
+        assert_eq!(ran.error().code(), Some("ScanNotFoundException"));
+        assert!(ran.error().hint().is_some_and(|hint| hint.contains("`wharf scan`")));
+        assert_eq!(
+            requests(&ran)[1],
+            ("ListImageScanCounts".to_owned(), json!({ "repositoryName": "app", "maxResults": 1 }))
+        );
+    }
+}
+
+#[tokio::test]
+async fn images_as_they_are_pasted() {
+    for (image, registry) in
+        [("team/app:v1", None), ("123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/app:v1", Some("123456789012"))]
+    {
+        let ran = run(&["findings", image], vec![ok(&done(&[]))]).await;
+        let input = &requests(&ran)[0].1;
+        assert_eq!((&input["repositoryName"], input["registryId"].as_str()), (&json!("team/app"), registry), "{image}");
+    }
+    let ran = run(&["scan", "registry.example.com:5000/app:v1"], Vec::new()).await;
+    assert!(
+        ran.error()
+            .to_string()
+            .starts_with("registry.example.com:5000 is not the registry that this command speaks to")
+    );
+    let refusal = (400, json!({ "__type": "RepositoryNotFoundException", "message": "no" }).to_string());
+    let ran = run(&["scan", "ghcr.io/team/app:v1"], vec![refusal]).await;
+    assert_eq!(requests(&ran)[0].1["repositoryName"], "ghcr.io/team/app");
+    let said = ran.error().to_string();
+    assert!(
+        said.starts_with(
+            "there is no repository 'ghcr.io/team/app'. If ghcr.io is meant as a host, it is not the registry"
+        ),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -396,6 +458,15 @@ async fn why_it_is_said() {
          Advisories: debian (2h old)\n"
     );
     assert_eq!(code(&ran), 1);
+
+    // The server has nothing to explain of it.
+    let mut failed = scan(&[platform(DIGEST, "linux/amd64", "FAILED")], &[]);
+    failed["platforms"][0]["scan"]["description"] = "advisories are old".into();
+    let ran = run(&asked, vec![ok(&failed)]).await;
+    assert_eq!(
+        ran.error().to_string(),
+        "it is not known whether app:v1 has anything to do with CVE-2026-1: the scan failed: advisories are old"
+    );
 
     let mut part = done(&[]);
     part["platforms"][0]["scan"]["isWhole"] = false.into();

@@ -34,7 +34,7 @@ pub enum WharfError {
     PrincipalNotFound(String),
     /// No image has the name.
     ImageNotFound(String),
-    /// The image was never scanned.
+    /// The image was never scanned by the registry's type of scanning, or its scan has not found out anything.
     ScanNotFound(String),
     /// The image is archived.
     ImageArchived(String),
@@ -145,7 +145,10 @@ impl IntoAwsError for WharfError {
             Self::ImageNotFound(name) => AwsError::new("ImageNotFoundException", format!("There is no image {name}")),
             Self::ScanNotFound(name) => AwsError::new(
                 "ScanNotFoundException",
-                format!("The image {name} was never scanned, or its scan has not found out anything yet"),
+                format!(
+                    "The image {name} was not scanned yet by the type of scanning that the registry has, or that scan has not \
+                     found out anything: DescribeImageScan tells how far it is"
+                ),
             ),
             Self::ImageArchived(name) => {
                 AwsError::new("ImageArchivedException", format!("The image {name} is archived: restore it first"))

@@ -1,0 +1,75 @@
+//! What a command says while it waits: on a terminal a line that changes, elsewhere a line whenever what is waited for has changed.
+
+use std::io::IsTerminal as _;
+use std::time::{Duration, Instant};
+
+use crate::duration::age;
+use crate::output::clean;
+use crate::progress::ProgressLine;
+
+/// The lines, on standard error.
+pub(crate) struct Waiting {
+    line: ProgressLine,
+    is_terminal: bool,
+    began: Instant,
+    said: String,
+}
+
+impl Waiting {
+    pub(crate) fn new() -> Self {
+        let is_terminal = std::io::stderr().is_terminal();
+        Self { line: ProgressLine::new(), is_terminal, began: Instant::now(), said: String::new() }
+    }
+
+    /// For how long it has been waited.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Says what is waited for, and since when; on a terminal after a bar, if it is known how much there is to do.
+    pub(crate) fn show(&mut self, done: u64, total: u64, text: &str) {
+        let text = clean(text);
+        let elapsed = self.elapsed();
+        if self.is_terminal {
+            self.line.show(done, total, &with_time(&text, elapsed));
+        } else if let Some(line) = self.changed(text, elapsed) {
+            eprintln!("{line}");
+        }
+    }
+
+    /// The line to print, if it is another one than the last.
+    fn changed(&mut self, text: String, elapsed: Duration) -> Option<String> {
+        if text == self.said {
+            return None;
+        }
+        let line = with_time(&text, elapsed);
+        self.said = text;
+        Some(line)
+    }
+
+    /// Takes the changing line away.
+    pub(crate) fn clear(&mut self) {
+        self.line.clear();
+    }
+}
+
+fn with_time(text: &str, elapsed: Duration) -> String {
+    format!("{text} ({})", age(i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_for_each_change() {
+        let mut waiting = Waiting::new();
+        let mut said = |text: &str, seconds| waiting.changed(text.to_owned(), Duration::from_secs(seconds));
+        assert_eq!(said("app:v1: the scan is pending", 0).as_deref(), Some("app:v1: the scan is pending (0s)"));
+        assert_eq!(said("app:v1: the scan is pending", 2), None);
+        assert_eq!(
+            said("app:v1: the scan is in progress", 65).as_deref(),
+            Some("app:v1: the scan is in progress (1m5s)")
+        );
+    }
+}
