@@ -65,6 +65,17 @@ def test_cbor(wharf):
     assert texts[:3] == ["__type", "UnknownOperationException", "message"] and WHAT_TO_DO in texts[3]
 
 
+def test_a_target_that_begins_wrongly(wharf):
+    """The right beginning is told."""
+    api = AwsApi(wharf)
+    headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "Wharf.ListImagePackages"}
+    answer = api.post(b"{}", headers, api.signing.but(service="wharf")).json()
+    assert (
+        answer["__type"] == "UnknownOperationException"
+        and "such as 'Wharf_20261121.ListImagePackages'" in answer["message"]
+    )
+
+
 def test_operations_that_wharf_does_not_have(wharf):
     """Of its own services it names the operation."""
     with pytest.raises(ClientError) as caught:

@@ -96,7 +96,7 @@ fn lists(path: &[&Command], noun: &Command, command: &Command) -> Option<String>
         ["lifecycle", "run" | "set"] => {
             return Some("`wharf lifecycle status` lists the repositories that have a policy".to_owned());
         }
-        ["protect" | "repository" | "scan" | "findings", ..] => {
+        ["protect" | "repository" | "scan" | "findings" | "packages", ..] => {
             return Some("`aws ecr describe-repositories` lists the repositories".to_owned());
         }
         ["image", ..] => return Some("`wharf image list-deleted` shows what can be restored".to_owned()),

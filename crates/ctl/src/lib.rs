@@ -38,6 +38,7 @@ mod number;
 mod oidc_provider;
 mod options;
 mod output;
+mod packages;
 mod policy;
 mod progress;
 mod protect;
@@ -58,7 +59,7 @@ mod user;
 mod waiting;
 mod xml;
 
-use std::io::{IsTerminal as _, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -72,7 +73,7 @@ pub use crate::duration::Duration;
 pub use crate::error::Error;
 pub use crate::fsck::FsckArgs;
 pub use crate::options::{FindRootKey, Local, Options, Surroundings};
-pub use crate::output::Format;
+pub use crate::output::{Format, Screen};
 pub use crate::policy::{Command as PolicyCommand, ResetOf};
 
 use crate::client::Client;
@@ -108,6 +109,8 @@ pub enum Command {
     /// What the last scan of an image has found. Exits as `wharf scan` does.
     #[command(mut_arg("output", |output| output.value_parser(clap::builder::EnumValueParser::<Format>::new())))]
     Findings(Verb<findings::FindingsArgs>),
+    /// What is installed in an image, as its last scan has found it. Exits with 2 if not all of it is known.
+    Packages(Verb<packages::PackagesArgs>),
     /// Deleted images, which can be restored for a while.
     Image(Noun<image::Command>),
     /// Lifecycle policies: run them now, see what they would do and what came of them.
@@ -192,6 +195,7 @@ impl Command {
             Self::Import(noun) => &noun.options,
             Self::Scan(verb) => &verb.options,
             Self::Findings(verb) => &verb.options,
+            Self::Packages(verb) => &verb.options,
             Self::Image(noun) => &noun.options,
             Self::Lifecycle(noun) => &noun.options,
             Self::Repository(noun) => &noun.options,
@@ -216,15 +220,15 @@ impl Command {
         surroundings: &Surroundings<'_>,
         now_ms: fn() -> i64,
         writer: &mut dyn Write,
-        has_colours: bool,
+        screen: Screen,
     ) -> Result<Outcome, Error> {
         // Without credentials, which who watches over a server need not have.
         if let Self::Health(verb) = self {
-            let mut output = Output::new(writer, verb.options.output, has_colours);
+            let mut output = Output::new(writer, verb.options.output, screen);
             return verb.arguments.run(&verb.options, surroundings, &mut output).await;
         }
         let options = self.options();
-        let mut output = Output::new(writer, options.output, has_colours);
+        let mut output = Output::new(writer, options.output, screen);
         if let Self::Import(noun) = self {
             // Its target is not always where the environment's credentials belong.
             return noun.command.run(&noun.options, surroundings, now_ms, &mut output).await;
@@ -250,6 +254,7 @@ impl Command {
             Self::Import(_) => return Ok(Outcome::Done),
             Self::Scan(verb) => return verb.arguments.run(&mut session).await,
             Self::Findings(verb) => return verb.arguments.run(&mut session).await,
+            Self::Packages(verb) => return verb.arguments.run(&mut session).await,
             Self::Image(noun) => return noun.command.run(&mut session).await,
             Self::Lifecycle(noun) => return noun.command.run(&mut session).await,
             Self::Repository(noun) => noun.command.run(&mut session).await?,
@@ -289,15 +294,13 @@ pub fn main_as_root(
 pub fn render_unreadable(options: &Options, findings: Vec<serde_json::Value>) -> ExitCode {
     let mut stdout = std::io::stdout();
     let now_ms = jiff::Timestamp::now().as_millisecond();
-    let mut output = Output::new(&mut stdout, options.output, false);
+    let mut output = Output::new(&mut stdout, options.output, Screen::default());
     ended(fsck::render_unreadable(&mut output, findings, now_ms))
 }
 
 fn run_program(command: Command, surroundings: &Surroundings<'_>) -> ExitCode {
     let mut stdout = std::io::stdout();
-    // no-color.org: any value but an empty one.
-    let no_colour = (surroundings.variable)("NO_COLOR");
-    let has_colours = stdout.is_terminal() && no_colour.is_none_or(|value| value.is_empty());
+    let screen = Screen::of_stdout((surroundings.variable)("NO_COLOR").as_deref());
     let now_ms = || jiff::Timestamp::now().as_millisecond();
     let mut runtime = match &command {
         // Layers are received, checked and sent at the same time.
@@ -306,7 +309,7 @@ fn run_program(command: Command, surroundings: &Surroundings<'_>) -> ExitCode {
     };
     let runtime = runtime.enable_all().build().map_err(Error::Output);
     let run = |runtime: tokio::runtime::Runtime| {
-        let outcome = runtime.block_on(command.run(surroundings, now_ms, &mut stdout, has_colours))?;
+        let outcome = runtime.block_on(command.run(surroundings, now_ms, &mut stdout, screen))?;
         stdout.flush()?;
         Ok(outcome)
     };

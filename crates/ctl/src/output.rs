@@ -1,6 +1,6 @@
 //! Printing: aligned text for people, JSON for scripts.
 
-use std::io::Write;
+use std::io::{IsTerminal as _, Write};
 
 use aws::visible;
 use clap::ValueEnum;
@@ -29,6 +29,26 @@ impl Format {
     }
 }
 
+/// What is known of where a command prints.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Screen {
+    /// Whether colours are shown.
+    pub has_colours: bool,
+    /// How many letters a line holds; none where it is no terminal, and nothing is cut.
+    pub width: Option<usize>,
+}
+
+impl Screen {
+    /// That of standard output. `no_colour` is what the environment's `NO_COLOR` is set to.
+    pub(crate) fn of_stdout(no_colour: Option<&str>) -> Self {
+        let stdout = std::io::stdout();
+        // no-color.org: any value but an empty one.
+        let has_colours = stdout.is_terminal() && no_colour.is_none_or(str::is_empty);
+        let width = rustix::termios::tcgetwinsize(&stdout).ok().map(|size| usize::from(size.ws_col));
+        Self { has_colours, width: width.filter(|width| *width > 0) }
+    }
+}
+
 /// Colour never carries a meaning alone: the words say it too.
 #[derive(Clone, Copy)]
 pub(crate) enum Colour {
@@ -36,6 +56,9 @@ pub(crate) enum Colour {
     Red,
     Bold,
 }
+
+/// A column is not cut to less.
+const LEAST_COLUMN: usize = 12;
 
 /// A label and the lines of its value.
 pub(crate) type Field = (&'static str, Vec<String>);
@@ -49,12 +72,12 @@ pub(crate) fn field(label: &'static str, value: impl Into<String>) -> Field {
 pub(crate) struct Output<'a> {
     writer: &'a mut dyn Write,
     format: Format,
-    has_colours: bool,
+    screen: Screen,
 }
 
 impl<'a> Output<'a> {
-    pub(crate) fn new(writer: &'a mut dyn Write, format: Format, has_colours: bool) -> Self {
-        Self { writer, format, has_colours }
+    pub(crate) fn new(writer: &'a mut dyn Write, format: Format, screen: Screen) -> Self {
+        Self { writer, format, screen }
     }
 
     /// How it prints.
@@ -75,7 +98,7 @@ impl<'a> Output<'a> {
             Format::Text => {
                 let text = text(value);
                 // Colours are put in by what makes the text, out of values that are cleaned by then.
-                let text = if self.has_colours { text } else { clean(&text) };
+                let text = if self.screen.has_colours { text } else { clean(&text) };
                 Ok(writeln!(self.writer, "{text}")?)
             }
         }
@@ -138,9 +161,31 @@ impl<'a> Output<'a> {
         }
     }
 
+    /// A table as a text, whose rows `dressed` colours. Where a terminal is too narrow, the ends of these columns are cut off.
+    pub(crate) fn table_text(
+        &self,
+        columns: &[&str],
+        rows: &[Vec<String>],
+        cut: &[usize],
+        dressed: impl Fn(usize, String) -> String,
+    ) -> String {
+        let mut lines = self.table_lines(columns, rows, cut).into_iter();
+        let heading = self.coloured(&lines.next().unwrap_or_default(), Colour::Bold);
+        let rows = lines.enumerate().map(|(at, line)| dressed(at, line));
+        std::iter::once(heading).chain(rows).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The lines of a table, the heading first. Where a terminal is too narrow, the ends of these columns are cut off.
+    fn table_lines(&self, columns: &[&str], rows: &[Vec<String>], cut: &[usize]) -> Vec<String> {
+        let Some(width) = self.screen.width else { return table(columns, rows) };
+        let rows: Vec<Vec<String>> =
+            rows.iter().map(|row| row.iter().map(|cell| clean(cell).replace('\n', " ")).collect()).collect();
+        table(columns, &narrowed(columns, rows, width, cut))
+    }
+
     /// The text in a colour, where colours are shown.
     pub(crate) fn coloured(&self, text: &str, colour: Colour) -> String {
-        if !self.has_colours {
+        if !self.screen.has_colours {
             return text.to_owned();
         }
         let code = match colour {
@@ -173,6 +218,34 @@ pub(crate) fn table(columns: &[&str], rows: &[Vec<String>]) -> Vec<String> {
         .collect()
 }
 
+/// The rows of a table that is at most so wide, as far as cutting these columns makes it that.
+fn narrowed(columns: &[&str], mut rows: Vec<Vec<String>>, width: usize, cut: &[usize]) -> Vec<Vec<String>> {
+    let wide = |rows: &[Vec<String>], at: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count());
+        cells.max().unwrap_or(0).max(columns[at].chars().count()).max(1)
+    };
+    for at in cut {
+        let total: usize = (0..columns.len()).map(|at| wide(&rows, at)).sum::<usize>() + 2 * (columns.len() - 1);
+        let (own, over) = (wide(&rows, *at), total.saturating_sub(width));
+        if over > 0 {
+            let left = own.saturating_sub(over).max(LEAST_COLUMN);
+            for cell in rows.iter_mut().filter_map(|row| row.get_mut(*at)) {
+                *cell = short(cell, left);
+            }
+        }
+    }
+    rows
+}
+
+/// A text of at most so many letters, of which the last stands for what is left out.
+pub(crate) fn short(text: &str, letters: usize) -> String {
+    if text.chars().count() <= letters {
+        return text.to_owned();
+    }
+    let begin: String = text.chars().take(letters.saturating_sub(1)).collect();
+    format!("{}…", begin.trim_end())
+}
+
 fn shown(value: &str) -> String {
     if value.is_empty() { "-".to_owned() } else { clean(value) }
 }
@@ -197,7 +270,7 @@ mod tests {
 
     fn printed(format: Format, has_colours: bool, items: &[(&str, &str)]) -> String {
         let mut written = Vec::new();
-        let mut output = Output::new(&mut written, format, has_colours);
+        let mut output = Output::new(&mut written, format, Screen { has_colours, width: None });
         output
             .list(items, "No things.", &["NAME", "NOTE"], |(name, note)| vec![(*name).to_owned(), (*note).to_owned()])
             .expect("written");
@@ -215,6 +288,37 @@ mod tests {
         assert_eq!(printed(Format::Text, false, &tricks), "NAME        NOTE\na\\u{202e}b  c\\u{2028}d\\u{9b}\n");
         let json = printed(Format::Json, false, &tricks);
         assert!(json.contains(r"a\u202eb") && json.contains(r"c\u2028d\u009b"), "{json}");
+    }
+
+    #[test]
+    fn narrow_terminals() {
+        let rows = [
+            vec!["HIGH".to_owned(), "a package of many letters".to_owned(), "usr/lib/python3/METADATA".to_owned()],
+            vec!["LOW".to_owned(), "b".to_owned(), String::new()],
+        ];
+        let columns = ["SEVERITY", "PACKAGE", "WHERE"];
+        let lines = |width| {
+            let mut written = Vec::new();
+            let output = Output::new(&mut written, Format::Text, Screen { has_colours: false, width });
+            output.table_lines(&columns, &rows, &[2, 1])
+        };
+        assert_eq!(lines(None), table(&columns, &rows));
+        assert_eq!(lines(Some(80)), table(&columns, &rows));
+        assert_eq!(
+            lines(Some(55)),
+            [
+                "SEVERITY  PACKAGE                    WHERE",
+                "HIGH      a package of many letters  usr/lib/python3/M…",
+                "LOW       b                          -",
+            ]
+        );
+        // Both are cut, and neither to nothing.
+        for (width, widest) in [(45, 45), (20, 36)] {
+            let lines = lines(Some(width));
+            assert_eq!(lines.iter().map(|line| line.chars().count()).max(), Some(widest), "{lines:?}");
+        }
+        assert_eq!(short("abc", 3), "abc");
+        assert_eq!(short("äbc d", 4), "äbc…");
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 mod advisories;
 mod images;
+mod packages;
 mod providers;
 mod replication_backfill;
+mod scan_explain;
 mod scans;
 
 use std::collections::VecDeque;
@@ -16,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::{Command, Error, Local, Outcome, SecretAccessKey, Surroundings};
+use crate::{Command, Error, Local, Outcome, Screen, SecretAccessKey, Surroundings};
 
 const KEY_ID: &str = "AKIATESTSOFCTL000000";
 const SECRET: &str = "secret-of-the-tests";
@@ -138,7 +140,7 @@ async fn run_leaving(arguments: &[&str], answers: Vec<(u16, String)>, has_colour
         root_key: &|_| Ok(Some((KEY_ID.to_owned(), SecretAccessKey::new(SECRET.to_owned())))),
     };
     let mut printed = Vec::new();
-    let result = command.run(&surroundings, || NOW_MS, &mut printed, has_colours).await;
+    let result = command.run(&surroundings, || NOW_MS, &mut printed, Screen { has_colours, width: None }).await;
     server.abort();
     let left = answers.lock().expect("not poisoned").len();
     let requests = requests.lock().expect("not poisoned").clone();

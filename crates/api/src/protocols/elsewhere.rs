@@ -63,6 +63,18 @@ pub fn no_operation(code: &'static str, service: &str, operation: &str) -> AwsEr
     AwsError::new(code, text)
 }
 
+/// The error for a request of the JSON protocol that names no operation of the service that it is signed for: `begins` is what
+/// it has to begin with.
+pub fn wrong_target(code: &'static str, service: &str, target: &str, begins: &str) -> AwsError {
+    let target: String = target.chars().take(MAX_NAME * 2).collect();
+    let text = format!(
+        "The X-Amz-Target '{target}' names no operation of {service}: it has to be '{begins}.' and the operation's name, such \
+         as '{begins}.{}'.",
+        target.rsplit('.').next().filter(|name| !name.is_empty()).unwrap_or("OPERATION")
+    );
+    AwsError::new(code, text)
+}
+
 /// The answer to a request that is signed for a service of somebody else and sent to a path that means nothing here, or
 /// something else; none for any other request.
 pub fn answer(services: &Services, http: &RequestContext) -> Option<Answer> {
@@ -157,6 +169,21 @@ mod tests {
         let error = no_service(&SERVICES, "InvalidAction", "s3");
         let text = "Wharf does not have the service 's3'. It has ecr, sts and kms. Send ";
         assert!(error.message.starts_with(text), "{}", error.message);
+    }
+
+    #[test]
+    fn a_wrong_target_is_told_the_right_one() {
+        assert_eq!([SERVICES.target_of("wharf"), SERVICES.target_of("sts")], [Some("Wharf"), None]);
+        for (target, operation) in
+            [("Old.DescribeServer", "DescribeServer"), ("DescribeServer", "DescribeServer"), ("Old.", "OPERATION")]
+        {
+            let error = wrong_target("UnknownOperationException", "wharf", target, "Wharf");
+            let text = format!(
+                "The X-Amz-Target '{target}' names no operation of wharf: it has to be 'Wharf.' and the operation's name, such as \
+                 'Wharf.{operation}'."
+            );
+            assert_eq!(error.message, text);
+        }
     }
 
     #[test]

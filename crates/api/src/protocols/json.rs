@@ -108,7 +108,10 @@ fn unknown(services: &Services, target: &str, own: Option<&str>, signing_name: &
         None if target.is_empty() => {
             AwsError::new(CODE, "The request names no operation: it has no X-Amz-Target header.")
         }
-        None if services.has(signing_name) => elsewhere::no_operation(CODE, signing_name, target),
+        None if services.has(signing_name) => match services.target_of(signing_name) {
+            Some(begins) => elsewhere::wrong_target(CODE, signing_name, target, begins),
+            None => elsewhere::no_operation(CODE, signing_name, target),
+        },
         None => elsewhere::no_service(services, CODE, signing_name),
     }
 }

@@ -109,6 +109,14 @@ impl Services {
             .find(|service| matches!(service.protocol, Protocol::Json { target } if target == beginning))
     }
 
+    /// What targets of this service begin with, if it is one of the JSON protocol.
+    pub fn target_of(&self, signing_name: &str) -> Option<&'static str> {
+        self.all.iter().find_map(|service| match service.protocol {
+            Protocol::Json { target } if service.signing_name == signing_name => Some(target),
+            Protocol::Json { .. } | Protocol::Query(_) => None,
+        })
+    }
+
     /// Those of the Query protocol.
     pub fn of_query(&self) -> impl Iterator<Item = QueryService> + use<> {
         self.all.iter().copied().filter_map(|service| match service.protocol {

@@ -25,8 +25,12 @@ pub enum Command {
     Update(UpdateArgs),
     /// Bring a file of a feed to a server that fetches nothing, or does not reach it.
     Import(ImportArgs),
-    /// List the feeds that there are: where they are, under which licence, and how to change that.
-    Sources,
+    /// List the feeds that there are: where they are, under which licence, and how to change that; or all files of one.
+    Sources {
+        /// The feed whose files and URLs are shown, such as alpine.
+        #[arg(value_name = "FEED")]
+        feed: Option<String>,
+    },
 }
 
 impl Command {
@@ -35,7 +39,7 @@ impl Command {
             Self::Status => status::run(session).await,
             Self::Update(arguments) => arguments.run(session).await,
             Self::Import(arguments) => arguments.run(session).await,
-            Self::Sources => sources::run(session).await,
+            Self::Sources { feed } => sources::run(session, feed.as_deref()).await,
         }
     }
 }

@@ -50,6 +50,14 @@ pub(crate) struct Exploited {
     is_ransomware: bool,
 }
 
+impl Exploited {
+    /// Since when it is known, and until when it has to be fixed.
+    pub(crate) fn words(&self) -> String {
+        let by = if self.is_ransomware { ", also by ransomware" } else { "" };
+        format!("known since {}{by}; CISA has it fixed until {}", self.added, self.due)
+    }
+}
+
 /// A package, and where it is.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -66,7 +74,7 @@ pub(crate) struct Package {
 
 impl Package {
     /// Whether the operating system's own package manager has it, so that the database's path tells nothing.
-    fn is_of_system(&self) -> bool {
+    pub(crate) fn is_of_system(&self) -> bool {
         matches!(self.kind.as_str(), "apk" | "dpkg" | "rpm")
     }
 }
@@ -108,14 +116,18 @@ impl Finding {
         }
     }
 
-    /// What is known of its use against others.
-    pub(super) fn exploit_words(&self) -> String {
-        match (&self.exploited, self.likelihood) {
-            (Some(exploited), _) if exploited.is_ransomware => "known, by ransomware".to_owned(),
-            (Some(_), _) => "known".to_owned(),
-            (None, Some(likelihood)) => format!("EPSS {}", percent(likelihood)),
-            (None, None) => String::new(),
+    /// Whether it is known to be used against others, by CISA's list.
+    pub(super) fn exploited_words(&self) -> String {
+        match &self.exploited {
+            Some(exploited) if exploited.is_ransomware => "ransomware".to_owned(),
+            Some(_) => "yes".to_owned(),
+            None => String::new(),
         }
+    }
+
+    /// How probably it is used within 30 days.
+    pub(super) fn likelihood_words(&self) -> String {
+        self.likelihood.map(percent).unwrap_or_default()
     }
 
     /// The file of a package of a language, and the layer of one of the system.
@@ -133,7 +145,7 @@ impl Finding {
 }
 
 /// A probability as people read it.
-fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     if percent > 0.0 && percent < 0.01 { "<0.01%".to_owned() } else { format!("{percent:.2}%") }
 }

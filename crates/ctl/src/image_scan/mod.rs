@@ -15,8 +15,8 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::named_image::Place;
 
-pub(crate) use finding::Package;
-pub(crate) use gate::FailOn;
+pub(crate) use finding::{Exploited, Package, percent};
+pub(crate) use gate::{FailOn, Severity};
 pub(crate) use report::{ShowArgs, show};
 
 /// Findings that one request asks for.
@@ -56,7 +56,7 @@ pub(crate) struct ImageId {
 pub(crate) struct Platform {
     pub(crate) image_digest: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    platform: Option<String>,
+    pub(crate) platform: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) scan: Option<Scan>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -200,6 +200,20 @@ impl ImageScan {
         self.platforms.iter().filter(|platform| platform.scan.as_ref().is_some_and(Scan::is_open))
     }
 
+    /// Whether what is scanned are images that it names.
+    pub(crate) fn is_index(&self) -> bool {
+        let is_itself = |platform: &Platform| self.image_id.image_digest.as_ref() == Some(&platform.image_digest);
+        self.platforms.len() > 1 || !self.platforms.iter().all(is_itself)
+    }
+
+    /// Whether no scan has begun or ended between two answers, and both are of one image.
+    pub(crate) fn is_of_same_scans(&self, other: &Self) -> bool {
+        let scans = |scan: &Self| -> Vec<Option<Scan>> {
+            scan.platforms.iter().map(|platform| platform.scan.clone()).collect()
+        };
+        scans(self) == scans(other) && self.image_id.image_digest == other.image_id.image_digest
+    }
+
     /// Whether the scan of any platform has told what it found.
     pub(crate) fn is_told(&self) -> bool {
         self.platforms.iter().any(|platform| platform.found.is_some())
@@ -252,10 +266,7 @@ async fn read_once(client: &Client, place: &Place) -> Result<Option<ImageScan>, 
     for _ in 0..MAX_PAGES {
         let Some(token) = all.next_token.take() else { return Ok(Some(all)) };
         let page = read_page(client, place, json!({ "maxResults": PAGE, "nextToken": token })).await?;
-        let scans = |scan: &ImageScan| -> Vec<Option<Scan>> {
-            scan.platforms.iter().map(|platform| platform.scan.clone()).collect()
-        };
-        if scans(&page) != scans(&all) || page.image_id.image_digest != all.image_id.image_digest {
+        if !page.is_of_same_scans(&all) {
             return Ok(None);
         }
         all.findings.extend(page.findings);

@@ -1,15 +1,15 @@
 //! What scans have found, for people: of each platform its system, the age of the advisories and a table.
 
-use std::fmt::Write as _;
-
 use super::finding::Finding;
 use super::gate::{Gate, Severity};
 use super::{Feed, Found, ImageId, ImageScan, Platform, Scan};
 use crate::count::counted;
-use crate::output::{Colour, Field, Output, clean, field, fields, table};
+use crate::output::{Colour, Field, Output, clean, field, fields};
 use crate::{date, digest, duration};
 
-const COLUMNS: [&str; 7] = ["SEVERITY", "VULNERABILITY", "PACKAGE", "INSTALLED", "FIXED IN", "EXPLOITED", "WHERE"];
+const COLUMNS: [&str; 8] = ["SEVERITY", "VULNERABILITY", "PACKAGE", "INSTALLED", "FIXED IN", "KEV", "EPSS", "WHERE"];
+/// Those of which the end may be cut off, in this order, where a terminal is too narrow: where it is, and the packages.
+const CUT: [usize; 2] = [7, 2];
 
 /// All of it, without a line break at the end. The findings are in order, and none is left out.
 pub(super) fn of(scan: &ImageScan, gate: Gate, output: &Output<'_>) -> String {
@@ -18,8 +18,7 @@ pub(super) fn of(scan: &ImageScan, gate: Gate, output: &Output<'_>) -> String {
     if let ImageId { image_digest: Some(digest), image_tag: Some(_) } = &scan.image_id {
         heading.push(field("Digest", digest));
     }
-    let is_index = scan.platforms.len() > 1
-        || scan.platforms.iter().any(|platform| scan.image_id.image_digest.as_ref() != Some(&platform.image_digest));
+    let is_index = scan.is_index();
     if is_index {
         parts.push(fields(&heading));
     }
@@ -73,7 +72,8 @@ fn scan_words(scan: &Scan) -> String {
         Some(at) => format!("ended {}", when(at)),
         None => format!("asked for {}", when(scan.requested_at)),
     };
-    let whole = if scan.is_whole { "" } else { "analysed in part; " };
+    // What has not ended with what it found says itself why.
+    let whole = if scan.is_whole || !scan.is_done() { "" } else { "analysed in part; " };
     format!("{whole}{} ({time}, by {cause})", scan.words())
 }
 
@@ -117,21 +117,16 @@ fn rows(findings: &[&Finding], output: &Output<'_>) -> String {
                 finding.package_words(),
                 finding.version.clone(),
                 finding.fix_words(),
-                finding.exploit_words(),
+                finding.exploited_words(),
+                finding.likelihood_words(),
                 finding.place_words(),
             ]
         })
         .collect();
-    let mut lines = table(&COLUMNS, &cells).into_iter();
-    let heading = lines.next().unwrap_or_default();
-    let mut text = output.coloured(&heading, Colour::Bold);
-    for (line, finding) in lines.zip(findings) {
-        let is_loud = finding.exploited.is_some() || finding.severity == Severity::Critical;
-        let line = if is_loud { output.coloured(&line, Colour::Red) } else { line };
-        // Writing cannot fail: it is a text.
-        let _ = write!(text, "\n{line}");
-    }
-    text
+    output.table_text(&COLUMNS, &cells, &CUT, |at, line| {
+        let is_loud = findings[at].exploited.is_some() || findings[at].severity == Severity::Critical;
+        if is_loud { output.coloured(&line, Colour::Red) } else { line }
+    })
 }
 
 /// How many there are, and what it means.

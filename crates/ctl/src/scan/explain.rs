@@ -1,15 +1,15 @@
 //! `wharf scan explain`: the records, versions and rules by which an image is said to have a vulnerability, or not.
 
-use std::fmt::Write as _;
+mod text;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::error::Error;
-use crate::image_scan::{self, ImageId, ImageScan, Package};
+use crate::image_scan::{self, Exploited, ImageId, Package, Severity};
 use crate::named_image::NamedImage;
-use crate::output::{Field, Format, clean, field, fields};
+use crate::output::Format;
 use crate::{Outcome, Session};
 
 #[derive(Args, Debug)]
@@ -28,7 +28,41 @@ struct Explanation {
     repository_name: String,
     image_id: ImageId,
     vulnerability: String,
+    /// None where it was not found, and of servers that do not tell.
+    #[serde(flatten)]
+    known: Option<Known>,
     packages: Vec<ExplainedPackage>,
+}
+
+/// What the vulnerability is.
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Known {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    aliases: Vec<String>,
+    description: String,
+    references: Vec<String>,
+    ratings: Vec<Rating>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    published: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    modified: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exploited: Option<Exploited>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    likelihood: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    percentile: Option<f64>,
+}
+
+/// What somebody rated it by CVSS.
+#[derive(Deserialize, Serialize)]
+struct Rating {
+    source: String,
+    version: u8,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    vector: String,
+    score: f64,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -37,7 +71,15 @@ struct ExplainedPackage {
     image_digest: String,
     #[serde(flatten)]
     package: Package,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_version: Option<String>,
     is_found: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    severity: Option<Severity>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    severity_source: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fixed_in: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,7 +88,7 @@ struct ExplainedPackage {
 }
 
 /// A record that was looked at, and what follows from it.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Evidence {
     feed: String,
@@ -88,7 +130,7 @@ impl ExplainArgs {
         let gaps = state.gaps();
         let mut shown = json!(explanation);
         shown["unknown"] = json!(gaps);
-        let text = text_of(&explanation, &state);
+        let text = text::of(&explanation, &state);
         let is_explained = !explanation.packages.is_empty();
         if is_explained || gaps.is_empty() || output.format() == Format::Json {
             output.show(&shown, |_| text)?;
@@ -99,55 +141,4 @@ impl ExplainArgs {
             (false, false) => unknown(&gaps),
         }
     }
-}
-
-fn text_of(explanation: &Explanation, state: &ImageScan) -> String {
-    let (name, vulnerability) = (clean(&state.name()), clean(&explanation.vulnerability));
-    let mut feeds: Vec<String> = Vec::new();
-    for feed in state.platforms.iter().filter_map(|platform| platform.found.as_ref()).flat_map(|found| &found.feeds) {
-        let words = format!("{} ({} old)", clean(&feed.name), crate::duration::age(feed.age_seconds));
-        if !feeds.contains(&words) {
-            feeds.push(words);
-        }
-    }
-    if explanation.packages.is_empty() {
-        return format!(
-            "{name} has nothing to do with {vulnerability}: no advisory in force tells of it in a package that is installed\n\
-             Advisories: {}",
-            if feeds.is_empty() { "none".to_owned() } else { feeds.join(", ") }
-        );
-    }
-    let found = explanation.packages.iter().any(|package| package.is_found);
-    // That it has not would be too much: some records cannot be compared.
-    let mut text = format!("{name} {} {vulnerability}", if found { "has" } else { "is not said to have" });
-    for package in &explanation.packages {
-        let platform = state.platforms.iter().find(|platform| platform.image_digest == package.image_digest);
-        let platform = platform.filter(|_| state.platforms.len() > 1).map(image_scan::Platform::name);
-        // Writing cannot fail: it is a text.
-        let _ = write!(text, "\n\n{}", fields(&package_fields(package, platform)));
-    }
-    text
-}
-
-fn package_fields(explained: &ExplainedPackage, platform: Option<&str>) -> Vec<Field> {
-    let ExplainedPackage { package, is_found, fixed_in, layer_created_by, evidence, .. } = explained;
-    let arch = if package.arch.is_empty() { String::new() } else { format!(", {}", package.arch) };
-    let mut lines = vec![field("Package", format!("{} {} ({}{arch})", package.name, package.version, package.kind))];
-    lines.extend(platform.map(|platform| field("Platform", platform)));
-    let answer = match (is_found, fixed_in, evidence.first()) {
-        (true, Some(version), _) => format!("affected, fixed in {version}"),
-        (true, None, _) => "affected, without a version that fixes it".to_owned(),
-        (false, _, Some(deciding)) => format!("not found: {}", deciding.rule),
-        (false, _, None) => "not found".to_owned(),
-    };
-    lines.push(field("Answer", answer));
-    lines.push(("Files", package.paths.clone()));
-    lines.extend(package.layer_digest.as_ref().map(|layer| field("Layer", layer)));
-    lines.extend(layer_created_by.as_ref().map(|line| field("Made by", line)));
-    for Evidence { feed, record, modified, name, version, range, rule } in evidence {
-        let when = modified.as_ref().map(|when| format!(", modified {when}")).unwrap_or_default();
-        let of = vec![format!("{record} of {feed}{when}"), format!("{name} {version} against {range}: {rule}")];
-        lines.push(("Record", of));
-    }
-    lines
 }

@@ -70,15 +70,31 @@ async fn sources() {
     assert_eq!(
         lines,
         [
-            "FEED    FOR     FORM          ON   LICENCE       URL",
-            "alpine  Alpine  secdb (none)  on   CC-BY-SA-4.0  https://example.com/alpine/v3.20/main.json and 1 more",
-            "debian  Alpine  secdb (none)  off  CC-BY-SA-4.0  https://example.com/debian.json",
+            "FEED    FOR     FORM                ON   LICENCE       URL",
+            "alpine  Alpine  secdb (not packed)  on   CC-BY-SA-4.0  https://example.com/alpine/v3.20/main.json and 1 more",
+            "debian  Alpine  secdb (not packed)  off  CC-BY-SA-4.0  https://example.com/debian.json",
         ]
     );
     assert!(ran.text().contains("[[advisories.feeds]]") && ran.text().contains("docs/advisories.md"));
     let json = run(&["advisories", "sources", "--output", "json"], vec![answer(false, &files)]).await;
     let told: Value = serde_json::from_str(json.text()).expect("JSON");
     assert_eq!(told[0]["files"][1]["name"], "alpine/v3.20/community");
+
+    let ran = run(&["advisories", "sources", "alpine"], vec![answer(false, &files[..2])]).await;
+    assert_eq!(ran.requests, [r#"Wharf_20261121.DescribeAdvisories {"names":["alpine"]}"#]);
+    assert_eq!(
+        ran.text(),
+        "Feed       alpine\nFor        Alpine\nForm       secdb (not packed)\nSwitched   on\nLicence    CC-BY-SA-4.0\n\
+         Asked for  every 6h\nFiles      2\n\n\
+         FILE                    RELEASE  URL\n\
+         alpine/v3.20/main       3.20     https://example.com/alpine/v3.20/main.json\n\
+         alpine/v3.20/community  3.20     https://example.com/alpine/v3.20/community.json\n"
+    );
+    let json = run(&["advisories", "sources", "alpine", "--output", "json"], vec![answer(false, &files[..2])]).await;
+    let told: Value = serde_json::from_str(json.text()).expect("JSON");
+    assert_eq!((told.as_array().map(Vec::len), &told[0]["packaging"]), (Some(1), &json!("none")));
+    let ran = run(&["advisories", "sources", "alpin"], vec![answer(false, &[])]).await;
+    assert_eq!(ran.error().to_string(), "there is no feed 'alpin': `wharf advisories sources` lists them");
 }
 
 #[tokio::test]

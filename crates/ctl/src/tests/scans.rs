@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use super::{Cli, Ran, run, run_leaving, run_with};
 use crate::Outcome;
 
-const DIGEST: &str = "sha256:aaaaaaaaaaaaaaaaaaaa";
-const OTHER: &str = "sha256:bbbbbbbbbbbbbbbbbbbb";
-const AT: f64 = 1_795_224_902.0;
+pub(super) const DIGEST: &str = "sha256:aaaaaaaaaaaaaaaaaaaa";
+pub(super) const OTHER: &str = "sha256:bbbbbbbbbbbbbbbbbbbb";
+pub(super) const AT: f64 = 1_795_224_902.0;
 
-fn ok(answer: &Value) -> (u16, String) {
+pub(super) fn ok(answer: &Value) -> (u16, String) {
     (200, answer.to_string())
 }
 
@@ -22,7 +22,7 @@ fn started() -> (u16, String) {
 }
 
 /// A platform whose scan has this status.
-fn platform(digest: &str, name: &str, status: &str) -> Value {
+pub(super) fn platform(digest: &str, name: &str, status: &str) -> Value {
     let is_done = matches!(status, "COMPLETE" | "ACTIVE");
     let mut platform = json!({
         "imageDigest": digest,
@@ -46,7 +46,7 @@ fn platform(digest: &str, name: &str, status: &str) -> Value {
     platform
 }
 
-fn scan(platforms: &[Value], findings: &[Value]) -> Value {
+pub(super) fn scan(platforms: &[Value], findings: &[Value]) -> Value {
     json!({
         "registryId": "123456789012", "repositoryName": "app",
         "imageId": { "imageDigest": DIGEST, "imageTag": "v1" },
@@ -55,11 +55,11 @@ fn scan(platforms: &[Value], findings: &[Value]) -> Value {
 }
 
 /// One platform, whose scan is done.
-fn done(findings: &[Value]) -> Value {
+pub(super) fn done(findings: &[Value]) -> Value {
     scan(&[platform(DIGEST, "linux/amd64", "COMPLETE")], findings)
 }
 
-fn package(kind: &str, name: &str, version: &str, paths: &[&str]) -> Value {
+pub(super) fn package(kind: &str, name: &str, version: &str, paths: &[&str]) -> Value {
     json!({
         "kind": kind, "name": name, "version": version, "paths": paths,
         "layerDigest": "sha256:0123456789abcdef",
@@ -99,13 +99,13 @@ fn sorts() -> Vec<Value> {
     ]
 }
 
-fn requests(ran: &Ran) -> Vec<(String, Value)> {
+pub(super) fn requests(ran: &Ran) -> Vec<(String, Value)> {
     let parts = ran.requests.iter().filter_map(|line| line.strip_prefix("Wharf_20261121.")?.split_once(' '));
     parts.map(|(name, input)| (name.to_owned(), serde_json::from_str(input).expect("JSON"))).collect()
 }
 
 /// The exit code that the program would end with.
-fn code(ran: &Ran) -> u8 {
+pub(super) fn code(ran: &Ran) -> u8 {
     match &ran.result {
         Ok(Outcome::Done) => 0,
         Ok(Outcome::No) => 1,
@@ -128,15 +128,15 @@ async fn a_scan_is_waited_for_by_its_digest() {
          Packages    12, 1 of them compared with nothing\n\
          Advisories  debian (2h old)\n\
          \n\
-         SEVERITY   VULNERABILITY  PACKAGE            INSTALLED  FIXED IN           EXPLOITED             WHERE\n\
-         MEDIUM     CVE-2026-1     openssl (libssl3)  3.0.1      3.0.2              known, by ransomware  layer sha256:0123456789ab…\n\
-         HIGH       CVE-2026-2     minimist           1.2.0      1.2.6              EPSS 0.04%            app/node_modules/minimist/package.json and 1 more\n\
-         HIGH       CVE-2026-3     openssl (libssl3)  3.0.1      no fix yet         -                     layer sha256:0123456789ab…\n\
-         UNDEFINED  CVE-2026-4     openssl (libssl3)  3.0.1      will not be fixed  -                     layer sha256:0123456789ab…\n\
+         SEVERITY   VULNERABILITY  PACKAGE            INSTALLED  FIXED IN           KEV         EPSS   WHERE\n\
+         MEDIUM     CVE-2026-1     openssl (libssl3)  3.0.1      3.0.2              ransomware  -      layer sha256:0123456789ab…\n\
+         HIGH       CVE-2026-2     minimist           1.2.0      1.2.6              -           0.04%  app/node_modules/minimist/package.json and 1 more\n\
+         HIGH       CVE-2026-3     openssl (libssl3)  3.0.1      no fix yet         -           -      layer sha256:0123456789ab…\n\
+         UNDEFINED  CVE-2026-4     openssl (libssl3)  3.0.1      will not be fixed  -           -      layer sha256:0123456789ab…\n\
          \n\
          1 finding is in packages that do not run (--include-not-runtime counts them):\n\
-         SEVERITY  VULNERABILITY  PACKAGE          INSTALLED  FIXED IN  EXPLOITED  WHERE\n\
-         HIGH      CVE-2026-5     linux (libssl3)  3.0.1      5.1       -          layer sha256:0123456789ab…\n\
+         SEVERITY  VULNERABILITY  PACKAGE          INSTALLED  FIXED IN  KEV  EPSS  WHERE\n\
+         HIGH      CVE-2026-5     linux (libssl3)  3.0.1      5.1       -    -     layer sha256:0123456789ab…\n\
          \n\
          4 findings: 2 HIGH, 1 MEDIUM, 1 UNDEFINED; 1 known to be exploited, 2 with a fix\n"
     );
@@ -402,91 +402,4 @@ async fn for_code_hosts() {
     let invocation = &run["invocations"][0];
     assert_eq!(invocation["executionSuccessful"], true);
     assert_eq!(invocation["toolExecutionNotifications"][0]["message"]["text"], "linux/amd64: a/b.jar: it is too deep");
-}
-
-fn explained(is_found: bool, rule: &str) -> Value {
-    let mut package = package("dpkg", "libssl3", "3.0.1", &["var/lib/dpkg/status"]);
-    package["imageDigest"] = DIGEST.into();
-    package["arch"] = "amd64".into();
-    package["isFound"] = is_found.into();
-    package["layerCreatedBy"] = "RUN apt-get install openssl".into();
-    package["evidence"] = json!([{
-        "feed": "debian", "record": "CVE-2026-1", "modified": "2026-03-01", "name": "openssl", "version": "3.0.1",
-        "range": "before 3.0.2", "rule": rule,
-    }]);
-    if is_found {
-        package["fixedIn"] = "3.0.2".into();
-    }
-    package
-}
-
-fn explanation(packages: &[Value]) -> (u16, String) {
-    ok(&json!({
-        "registryId": "123456789012", "repositoryName": "app", "imageId": { "imageDigest": DIGEST },
-        "vulnerability": "CVE-2026-1", "packages": packages,
-    }))
-}
-
-#[tokio::test]
-async fn why_it_is_said() {
-    let asked = ["scan", "explain", "app:v1", "CVE-2026-1"];
-    let not = explained(false, "the version is not in the range");
-    let answers = vec![ok(&done(&[])), explanation(&[not.clone(), explained(true, "the version is in the range")])];
-    let ran = run(&asked, answers).await;
-    let affected = "Package  libssl3 3.0.1 (dpkg, amd64)\n\
-         Answer   affected, fixed in 3.0.2\n\
-         Files    var/lib/dpkg/status\n\
-         Layer    sha256:0123456789abcdef\n\
-         Made by  RUN apt-get install openssl\n\
-         Record   CVE-2026-1 of debian, modified 2026-03-01\n         \
-                  openssl 3.0.1 against before 3.0.2: the version is in the range";
-    let blocks: Vec<&str> = ran.text().split("\n\n").collect();
-    assert_eq!(blocks[0], "app:v1 has CVE-2026-1");
-    assert_eq!(blocks[1], affected);
-    assert!(blocks[2].contains("not found: the version is not in the range"), "{}", blocks[2]);
-    assert_eq!(code(&ran), 0);
-    assert_eq!(requests(&ran)[1].1["imageId"], json!({ "imageDigest": DIGEST }));
-
-    let ran = run(&asked, vec![ok(&done(&[])), explanation(&[not])]).await;
-    assert!(ran.text().starts_with("app:v1 is not said to have CVE-2026-1\n"), "{}", ran.text());
-    assert_eq!(code(&ran), 0);
-
-    let ran = run(&asked, vec![ok(&done(&[])), explanation(&[])]).await;
-    assert_eq!(
-        ran.text(),
-        "app:v1 has nothing to do with CVE-2026-1: no advisory in force tells of it in a package that is installed\n\
-         Advisories: debian (2h old)\n"
-    );
-    assert_eq!(code(&ran), 1);
-
-    // The server has nothing to explain of it.
-    let mut failed = scan(&[platform(DIGEST, "linux/amd64", "FAILED")], &[]);
-    failed["platforms"][0]["scan"]["description"] = "advisories are old".into();
-    let ran = run(&asked, vec![ok(&failed)]).await;
-    assert_eq!(
-        ran.error().to_string(),
-        "it is not known whether app:v1 has anything to do with CVE-2026-1: the scan failed: advisories are old"
-    );
-
-    let mut part = done(&[]);
-    part["platforms"][0]["scan"]["isWhole"] = false.into();
-    let ran = run(&asked, vec![ok(&part), explanation(&[])]).await;
-    assert_eq!(
-        ran.error().to_string(),
-        "it is not known whether app:v1 has anything to do with CVE-2026-1: it was analysed in part"
-    );
-    let ran = run(
-        &["scan", "--output", "json", "explain", "app:v1", "CVE-2026-1"],
-        vec![ok(&part), explanation(&[explained(true, "r")])],
-    )
-    .await;
-    let shown: Value = serde_json::from_str(ran.text()).expect("JSON");
-    assert_eq!(shown["packages"][0]["evidence"][0]["rule"], "r");
-    assert_eq!(shown["unknown"], json!(["it was analysed in part"]));
-    for given in [&["--no-wait"][..], &["--fail-on", "low"], &["app:v2"]] {
-        let ran = run(&[&["scan"], given, &["explain", "app:v1", "CVE-2026-1"]].concat(), Vec::new()).await;
-        assert!(ran.error().to_string().contains("without `explain`"), "{given:?}");
-    }
-    let ran = run(&["scan", "explain", "app:v1", "CVE-2026-1", "--output", "sarif"], Vec::new()).await;
-    assert!(ran.error().to_string().contains("not as sarif"));
 }

@@ -1,14 +1,16 @@
 //! ExplainImageFinding: why an image is said to have a vulnerability: the records that were looked at, and where the package comes
 //! from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use access::action::Action;
 use access::auth::authorize::{self, Need};
 use api::protocols::operation::{Call, Operation};
 use registry::Registry;
+use scan::advisory::Rating;
 use scan::matching::Evidence;
-use scanning::report::Report;
+use scan::severity::{Judge, Judged};
+use scanning::report::{Exploited, Finding, Report, Vulnerability};
 use scanning::scans::PlatformScan;
 use scanning::{advisory_index, image_config};
 use serde::{Deserialize, Serialize};
@@ -36,7 +38,74 @@ pub struct Output {
     repository_name: String,
     image_id: ImageId,
     vulnerability: String,
+    /// None where no package has it: reports tell of what is found.
+    #[serde(flatten)]
+    known: Option<ShownVulnerability>,
     packages: Vec<ExplainedPackage>,
+}
+
+/// What a vulnerability is, as the report of the scan tells.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ShownVulnerability {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    aliases: Vec<String>,
+    description: String,
+    references: Vec<String>,
+    ratings: Vec<ShownRating>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    published: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    modified: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exploited: Option<ShownExploited>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    likelihood: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    percentile: Option<f64>,
+}
+
+/// What somebody rated it by CVSS.
+#[derive(Serialize)]
+struct ShownRating {
+    source: String,
+    version: u8,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    vector: String,
+    score: f64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ShownExploited {
+    added: String,
+    due: String,
+    is_ransomware: bool,
+}
+
+impl ShownVulnerability {
+    /// By any of its names, in the report of a scan.
+    fn find(report: &Report, vulnerability: &str) -> Option<Self> {
+        let mut meant = report.findings.iter().filter(|finding| is_meant(finding, vulnerability)).peekable();
+        let known = report.vulnerabilities.get(&meant.peek()?.vulnerability).cloned().unwrap_or_default();
+        let names: BTreeSet<&String> =
+            meant.flat_map(|finding| finding.aliases.iter().chain([&finding.vulnerability])).collect();
+        let aliases = names.into_iter().filter(|name| !name.eq_ignore_ascii_case(vulnerability)).cloned().collect();
+        let Vulnerability { description, references, ratings, published, modified, likelihood, percentile, .. } = known;
+        let rating = |Rating { source, version, vector, score }| ShownRating { source, version, vector, score };
+        let exploited = |Exploited { added, due, is_ransomware }| ShownExploited { added, due, is_ransomware };
+        Some(Self {
+            aliases,
+            description,
+            references,
+            ratings: ratings.into_iter().map(rating).collect(),
+            published,
+            modified,
+            exploited: known.exploited.map(exploited),
+            likelihood,
+            percentile,
+        })
+    }
 }
 
 #[derive(Serialize)]
@@ -45,7 +114,18 @@ struct ExplainedPackage {
     image_digest: String,
     #[serde(flatten)]
     package: ImagePackage,
+    /// What it was built from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_version: Option<String>,
     is_found: bool,
+    /// Of the vulnerability in this package, where it was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    severity: Option<&'static str>,
+    /// Who said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    severity_source: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fixed_in: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,10 +153,28 @@ impl From<&Evidence> for ShownEvidence {
     }
 }
 
+/// Whether a finding is of a vulnerability, by any of its names.
+fn is_meant(finding: &Finding, vulnerability: &str) -> bool {
+    let mut names = finding.aliases.iter().chain([&finding.vulnerability]);
+    names.any(|name| name.eq_ignore_ascii_case(vulnerability))
+}
+
+/// Who said how severe it is, in a word.
+const fn judge(judge: Judge) -> &'static str {
+    match judge {
+        Judge::Vendor => "VENDOR",
+        Judge::VendorCvss => "VENDOR_CVSS",
+        Judge::NationalCvss => "NATIONAL_CVSS",
+        Judge::Elsewhere => "ELSEWHERE",
+        Judge::Nobody => "NOBODY",
+    }
+}
+
 /// What is said of a package.
 #[derive(Default)]
 struct Said {
     is_found: bool,
+    judged: Option<Judged>,
     fixed_in: Option<String>,
     evidence: Vec<Evidence>,
 }
@@ -84,16 +182,12 @@ struct Said {
 /// What is said of a vulnerability, by any of its names, in the packages of a report: by the report, and by the advisories that
 /// are in force now, which also say why a package does not have it.
 async fn said_of(app: &Registry, report: &Report, vulnerability: &str) -> Result<BTreeMap<usize, Said>, StoreError> {
-    let is_meant = |name: &str| name.eq_ignore_ascii_case(vulnerability);
-    let meant = report
-        .findings
-        .iter()
-        .filter(|finding| is_meant(&finding.vulnerability) || finding.aliases.iter().any(|alias| is_meant(alias)));
     let mut said: BTreeMap<usize, Said> = BTreeMap::new();
-    for finding in meant {
+    for finding in report.findings.iter().filter(|finding| is_meant(finding, vulnerability)) {
         for package in &finding.packages {
             let said = said.entry(*package).or_default();
             said.is_found = true;
+            said.judged = Some(finding.judged);
             said.fixed_in.clone_from(&finding.fixed_in);
             said.evidence.extend_from_slice(&finding.evidence);
         }
@@ -138,7 +232,7 @@ impl Operation for ExplainImageFinding {
     async fn run(call: &Call<'_>, (named, vulnerability): Self::Checked) -> Result<Output, WharfError> {
         let found = named.find_told(call).await?;
         let may_read_config = may_read_config(call, &named).await?;
-        let mut packages = Vec::new();
+        let (mut packages, mut known) = (Vec::new(), None);
         for PlatformScan { image, report, .. } in &found.platforms {
             let Some(report) = report else { continue };
             let said = said_of(call.app, report, &vulnerability).await?;
@@ -150,12 +244,18 @@ impl Operation for ExplainImageFinding {
             } else {
                 image_config::ImageConfig::default()
             };
-            for (package, Said { is_found, fixed_in, evidence }) in said {
+            known = known.or_else(|| ShownVulnerability::find(report, &vulnerability));
+            for (package, Said { is_found, judged, fixed_in, evidence }) in said {
                 let Some(reported) = report.packages.get(package) else { continue };
+                let source = reported.package.source.as_ref();
                 packages.push(ExplainedPackage {
                     image_digest: image.digest.to_string(),
                     package: ImagePackage::new(report, reported),
+                    source_name: source.map(|source| source.name.clone()),
+                    source_version: source.map(|source| source.version.clone()),
                     is_found,
+                    severity: judged.map(|judged| judged.severity.name()),
+                    severity_source: judged.map(|judged| judge(judged.by)),
                     fixed_in,
                     layer_created_by: config.line_of_layer(reported.layer).map(str::to_owned),
                     evidence: evidence.iter().map(Into::into).collect(),
@@ -168,6 +268,7 @@ impl Operation for ExplainImageFinding {
             repository_name: place.name.to_string(),
             image_id: ImageId { image_digest: Some(found.image.digest.to_string()), image_tag: id.image_tag },
             vulnerability,
+            known,
             packages,
         })
     }

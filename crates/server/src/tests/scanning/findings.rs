@@ -359,7 +359,7 @@ async fn wharfs_own_operations_tell_more() {
     let listed = test.call("ListImageScanCounts", json!({"repositoryName": "app"})).await;
     assert_eq!(listed["images"][0]["findingSeverityCounts"], found["findingSeverityCounts"]);
 
-    for name in ["CVE-2026-1", "GHSA-aaaa"] {
+    for (name, other) in [("CVE-2026-1", "GHSA-aaaa"), ("GHSA-aaaa", "CVE-2026-1")] {
         let mut input = by_tag();
         input["vulnerability"] = json!(name);
         let explained = test.call("ExplainImageFinding", input).await;
@@ -369,7 +369,26 @@ async fn wharfs_own_operations_tell_more() {
         assert_eq!(packages[0]["evidence"][0]["range"], "before 1:3.0.11-2");
         assert_eq!((&packages[0]["layerDigest"], &packages[0]["isFound"]), (&json!(LAYER_DIGEST), &json!(true)));
         assert_eq!(packages[0]["layerCreatedBy"], "COPY one");
+        let judged = |package: &Value| [package["severity"].clone(), package["severitySource"].clone()];
+        assert_eq!(judged(&packages[0]), [json!("CRITICAL"), json!("VENDOR")]);
+        let source = [&packages[0]["sourceName"], &packages[0]["sourceVersion"]];
+        assert_eq!(source, [&json!("openssl"), &json!("1:3.0.11-1")]);
+        // What it is.
+        assert_eq!(
+            (&explained["aliases"], &explained["description"]),
+            (&json!([other]), &json!("A fault in openssl."))
+        );
+        assert_eq!(explained["references"][0], "https://tracker.example/CVE-2026-1");
+        let vector = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H";
+        let rating = json!({"source": "NVD", "version": 3, "vector": vector, "score": 9.8});
+        assert_eq!(explained["ratings"], json!([rating]));
+        assert_eq!((explained.get("exploited"), explained.get("likelihood")), (None, None));
     }
+    let mut input = by_tag();
+    input["vulnerability"] = json!("CVE-2026-2");
+    let explained = test.call("ExplainImageFinding", input).await;
+    assert_eq!(explained["exploited"], json!({"added": "2026-02-01", "due": "2026-03-01", "isRansomware": true}));
+    assert_eq!((&explained["likelihood"], &explained["percentile"]), (&json!(0.5), &json!(0.9)));
 
     // Lines of an image's history are for those who may read its config.
     let statement = json!({"Effect": "Deny", "Principal": "*", "Action": "ecr:GetDownloadUrlForLayer"});
