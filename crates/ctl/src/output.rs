@@ -1,6 +1,7 @@
 //! Printing: aligned text for people, JSON for scripts.
 
 use std::io::{IsTerminal as _, Write};
+use std::os::fd::AsFd;
 
 use aws::visible;
 use clap::ValueEnum;
@@ -44,9 +45,14 @@ impl Screen {
         let stdout = std::io::stdout();
         // no-color.org: any value but an empty one.
         let has_colours = stdout.is_terminal() && no_colour.is_none_or(str::is_empty);
-        let width = rustix::termios::tcgetwinsize(&stdout).ok().map(|size| usize::from(size.ws_col));
-        Self { has_colours, width: width.filter(|width| *width > 0) }
+        Self { has_colours, width: width(&stdout) }
     }
+}
+
+/// How many letters a line of a terminal holds; none if it is no terminal.
+pub(crate) fn width(terminal: &impl AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(terminal).ok()?;
+    Some(usize::from(size.ws_col)).filter(|width| *width > 0)
 }
 
 /// Colour never carries a meaning alone: the words say it too.

@@ -158,7 +158,8 @@ fn text_of(state: &ImageScan, listed: &Listed, output: &Output<'_>) -> String {
         if is_index {
             lines.push(field("Digest", &platform.image_digest));
         }
-        lines.push(field("Packages", packages.len().to_string()));
+        let number = platform.found.as_ref().map_or_else(|| "not known".to_owned(), |_| packages.len().to_string());
+        lines.push(field("Packages", number));
         parts.push(fields(&lines));
         if !packages.is_empty() {
             let rows: Vec<Vec<String>> = packages.iter().map(|package| package.row()).collect();

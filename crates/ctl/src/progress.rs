@@ -40,6 +40,11 @@ impl Drop for ProgressLine {
     }
 }
 
+/// How many letters the bar before a text takes.
+pub(crate) fn bar_width(total: u64) -> usize {
+    bar(0, total).chars().count()
+}
+
 fn bar(done: u64, total: u64) -> String {
     if total == 0 {
         return String::new();
@@ -60,7 +65,7 @@ mod tests {
 
     #[test]
     fn bars() {
-        assert_eq!(bar(0, 0), "");
+        assert_eq!((bar(0, 0).as_str(), bar_width(0), bar_width(9)), ("", 0, bar(9, 9).len()));
         assert_eq!(bar(1, 2), format!("[{}{}]  50% ", "#".repeat(12), ".".repeat(12)));
         assert_eq!(bar(9, 3), format!("[{}] 100% ", "#".repeat(24)));
     }

@@ -4,8 +4,8 @@ use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use crate::duration::age;
-use crate::output::clean;
-use crate::progress::ProgressLine;
+use crate::output::{self, clean, short};
+use crate::progress::{self, ProgressLine};
 
 /// The lines, on standard error.
 pub(crate) struct Waiting {
@@ -31,7 +31,10 @@ impl Waiting {
         let text = clean(text);
         let elapsed = self.elapsed();
         if self.is_terminal {
-            self.line.show(done, total, &with_time(&text, elapsed));
+            // A line that goes on in the next one could not be taken away.
+            let room =
+                output::width(&std::io::stderr()).map(|width| width.saturating_sub(progress::bar_width(total) + 1));
+            self.line.show(done, total, &within(&text, elapsed, room));
         } else if let Some(line) = self.changed(text, elapsed) {
             eprintln!("{line}");
         }
@@ -53,6 +56,13 @@ impl Waiting {
     }
 }
 
+/// The text and the time in so much room, as far as the time leaves any for the text.
+fn within(text: &str, elapsed: Duration, room: Option<usize>) -> String {
+    let Some(room) = room else { return with_time(text, elapsed) };
+    let time = with_time("", elapsed).chars().count();
+    with_time(&short(text, room.saturating_sub(time)), elapsed)
+}
+
 fn with_time(text: &str, elapsed: Duration) -> String {
     format!("{text} ({})", age(i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)))
 }
@@ -60,6 +70,14 @@ fn with_time(text: &str, elapsed: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_longer_than_a_line() {
+        let line = |room| within("app:v1: the scan is pending", Duration::from_secs(5), room);
+        assert_eq!(line(None), "app:v1: the scan is pending (5s)");
+        assert_eq!(line(Some(32)), "app:v1: the scan is pending (5s)");
+        assert_eq!(line(Some(20)), "app:v1: the sc… (5s)");
+    }
 
     #[test]
     fn a_line_for_each_change() {

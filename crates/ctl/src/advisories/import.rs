@@ -186,7 +186,7 @@ async fn wait(client: &Client, name: &str) -> Result<File, Error> {
         let Some(import) = file.import.as_ref().filter(|import| import.goes_on()) else { return Ok(file) };
         let said = match (import.status.as_str(), &import.last_error) {
             ("WAITING", Some(why)) => format!("waiting to try again: {why}"),
-            ("WAITING", None) => "waiting for an update of it".to_owned(),
+            ("WAITING", None) => "waiting for its turn".to_owned(),
             _ => "being read".to_owned(),
         };
         waiting.show(0, 0, &format!("{name}: {said}"));

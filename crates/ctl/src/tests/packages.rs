@@ -89,7 +89,7 @@ async fn what_is_not_known() {
     assert_eq!(blocks[0], "Image   app:v1\nDigest  sha256:aaaaaaaaaaaaaaaaaaaa");
     assert_eq!(blocks[1], "Platform  linux/amd64\nDigest    sha256:bbbbbbbbbbbbbbbbbbbb\nPackages  1");
     assert!(blocks[2].contains("zlib"), "{}", ran.printed);
-    assert_eq!(blocks[3], "Platform  windows/amd64\nDigest    sha256:cc\nPackages  0");
+    assert_eq!(blocks[3], "Platform  windows/amd64\nDigest    sha256:cc\nPackages  not known");
     let said = ran.result.expect_err("unknown").to_string();
     assert_eq!(said, "it is not known what else is in app:v1: windows/amd64: the scan has not begun");
     let ran = run(&["packages", "app:v1", "--output", "json"], answers()).await;

@@ -70,7 +70,7 @@ async fn what_it_is_and_what_gets_its_fix_together() {
          About      It reads too far.\n\
          CVSS       7.5 by nvd (CVSS:3.1/AV:N)\n           5.0 by debian (version 2)\n\
          Exploited  known since 2026-01-01, also by ransomware; CISA has it fixed until 2026-02-01\n\
-         EPSS       4.58% within 30 days; 97.00% of all are not more probable\n\
+         EPSS       4.58% within 30 days, percentile 97.00%\n\
          See        https://a.example\n           https://b.example\n           https://c.example"
     );
     assert_eq!(
@@ -92,6 +92,14 @@ async fn what_it_is_and_what_gets_its_fix_together() {
         ["aliases", "description", "references", "ratings", "exploited", "likelihood", "percentile", "packages"]
     {
         assert_eq!(shown[member], answer[member], "{member}");
+    }
+    // That it is not on the list is said where there is the list.
+    answer.as_object_mut().expect("an object").remove("exploited");
+    let mut listed = done(&[]);
+    listed["platforms"][0]["found"]["feeds"][0]["name"] = "kev".into();
+    for (state, expected) in [(&done(&[]), 0), (&listed, 1)] {
+        let ran = run(&asked, vec![ok(state), ok(&answer)]).await;
+        assert_eq!(ran.text().matches("Exploited  not known to be").count(), expected, "{}", ran.text());
     }
     for (source, said) in [
         ("VENDOR", "HIGH (the word of debian)"),

@@ -8,15 +8,18 @@ use crate::output::{Field, clean, field, fields, short};
 
 /// Letters of a description that are shown; those of some feeds are as long as an article.
 const DESCRIPTION: usize = 600;
+/// The feed of what is known to be exploited.
+const EXPLOITED_FEED: &str = "kev";
 /// Pages on it that are named.
 const REFERENCES: usize = 3;
 
 /// All of it, without a line break at the end.
 pub(super) fn of(explanation: &Explanation, state: &ImageScan) -> String {
     let (name, vulnerability) = (clean(&state.name()), clean(&explanation.vulnerability));
-    let mut feeds: Vec<String> = Vec::new();
+    let (mut feeds, mut has_list): (Vec<String>, bool) = (Vec::new(), false);
     for feed in state.platforms.iter().filter_map(|platform| platform.found.as_ref()).flat_map(|found| &found.feeds) {
         let words = format!("{} ({} old)", clean(&feed.name), crate::duration::age(feed.age_seconds));
+        has_list |= feed.name == EXPLOITED_FEED;
         if !feeds.contains(&words) {
             feeds.push(words);
         }
@@ -33,7 +36,7 @@ pub(super) fn of(explanation: &Explanation, state: &ImageScan) -> String {
     let mut text = format!("{name} {} {vulnerability}", if found { "has" } else { "is not said to have" });
     if let Some(known) = &explanation.known {
         // Writing cannot fail: it is a text.
-        let _ = write!(text, "\n\n{}", fields(&known_fields(known)));
+        let _ = write!(text, "\n\n{}", fields(&known_fields(known, has_list)));
     }
     for group in grouped(&explanation.packages) {
         let platform = state.platforms.iter().find(|platform| platform.image_digest == group[0].image_digest);
@@ -95,8 +98,8 @@ impl ExplainedPackage {
     }
 }
 
-/// What the vulnerability is, whoever has it.
-fn known_fields(known: &Known) -> Vec<Field> {
+/// What the vulnerability is, whoever has it. Without the list of what is exploited, that it is not said to be means nothing.
+fn known_fields(known: &Known, has_list: bool) -> Vec<Field> {
     let mut lines = Vec::new();
     if !known.aliases.is_empty() {
         lines.push(field("Names", known.aliases.join(", ")));
@@ -112,14 +115,13 @@ fn known_fields(known: &Known) -> Vec<Field> {
         };
         lines.push(("CVSS", known.ratings.iter().map(words).collect()));
     }
-    let exploited = match &known.exploited {
-        Some(exploited) => exploited.words(),
-        None => "not known to be (CISA's list)".to_owned(),
-    };
-    lines.push(field("Exploited", exploited));
+    match &known.exploited {
+        Some(exploited) => lines.push(field("Exploited", exploited.words())),
+        None if has_list => lines.push(field("Exploited", "not known to be (CISA's list)")),
+        None => {}
+    }
     if let Some(likelihood) = known.likelihood {
-        let among = known.percentile.map(|share| format!("; {} of all are not more probable", percent(share)));
-        let among = among.unwrap_or_default();
+        let among = known.percentile.map(|share| format!(", percentile {}", percent(share))).unwrap_or_default();
         lines.push(field("EPSS", format!("{} within 30 days{among}", percent(likelihood))));
     }
     if !known.references.is_empty() {
