@@ -93,6 +93,16 @@ async fn what_it_is_and_what_gets_its_fix_together() {
     {
         assert_eq!(shown[member], answer[member], "{member}");
     }
+    // One record may have several ranges.
+    let range = |record: &str, range: &str| json!({ "feed": "osv", "record": record, "name": "a", "version": "2", "range": range, "rule": "it is not in it" });
+    answer["packages"][2]["evidence"] =
+        json!([range("GHSA-1", "before 1"), range("GHSA-1", "from 3"), range("GHSA-2", "all")]);
+    let ran = run(&asked, vec![ok(&done(&[])), ok(&answer)]).await;
+    let records = "Record    GHSA-1 of osv\n          a 2 against before 1: it is not in it\n          \
+                   a 2 against from 3: it is not in it\n\
+                   Record    GHSA-2 of osv\n          a 2 against all: it is not in it\n\n";
+    assert!(ran.text().contains(records), "{}", ran.text());
+
     // That it is not on the list is said where there is the list.
     answer.as_object_mut().expect("an object").remove("exploited");
     let mut listed = done(&[]);

@@ -151,10 +151,24 @@ fn group_fields(group: &[&ExplainedPackage], platform: Option<&str>) -> Vec<Fiel
     lines.push(("Files", files));
     lines.extend(package.layer_digest.as_ref().map(|layer| field("Layer", layer)));
     lines.extend(layer_created_by.as_ref().map(|line| field("Made by", line)));
-    for Evidence { feed, record, modified, name, version, range, rule } in evidence {
-        let when = modified.as_ref().map(|when| format!(", modified {when}")).unwrap_or_default();
-        let of = vec![format!("{record} of {feed}{when}"), format!("{name} {version} against {range}: {rule}")];
-        lines.push(("Record", of));
-    }
+    lines.extend(record_fields(evidence));
     lines
+}
+
+/// A field for each record, with all of its ranges that were looked at one after the other.
+fn record_fields(evidence: &[Evidence]) -> Vec<Field> {
+    let is_of_one = |one: &Evidence, other: &Evidence| {
+        (&one.feed, &one.record, &one.modified) == (&other.feed, &other.record, &other.modified)
+    };
+    let field =
+        |ranges: &[Evidence]| {
+            let Evidence { feed, record, modified, .. } = &ranges[0];
+            let when = modified.as_ref().map(|when| format!(", modified {when}")).unwrap_or_default();
+            let mut of = vec![format!("{record} of {feed}{when}")];
+            of.extend(ranges.iter().map(|Evidence { name, version, range, rule, .. }| {
+                format!("{name} {version} against {range}: {rule}")
+            }));
+            ("Record", of)
+        };
+    evidence.chunk_by(is_of_one).map(field).collect()
 }
