@@ -143,6 +143,11 @@ async fn update(
 ) -> Result<(), Failed> {
     let known = Notes::of(wanted);
     let place = place(app, name).await?;
+    // A server that dies when it has read a file leaves it.
+    match runtime::files::remove_file(&place) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(disk("what was fetched", error)),
+        _ => {}
+    }
     let deadline = timer::now() + DEADLINE;
     let wants = Wanted { feed, file, known: known.as_ref(), place: &place, deadline };
     match app.fetcher.fetch(wants).await? {

@@ -35,6 +35,9 @@ pub struct ImportArgs {
     /// The repository that keeps the file until it was read. It is created if there is none.
     #[arg(long, value_name = "NAME", default_value = "wharf-advisories")]
     repository: String,
+    /// Take the file even if it has less than half of the records that are in force.
+    #[arg(long)]
+    force: bool,
 }
 
 #[derive(Deserialize)]
@@ -55,7 +58,10 @@ impl ImportArgs {
         let name = self.require_file(client).await?;
         let (input, bytes) = open(&self.file)?;
         let digest = self.upload(client, input, bytes).await?;
-        let asked = json!({ "repositoryName": self.repository, "layerDigest": digest, "feed": name });
+        let mut asked = json!({ "repositoryName": self.repository, "layerDigest": digest, "feed": name });
+        if self.force {
+            asked["force"] = true.into();
+        }
         let Asked { name } = client.wharf("ImportAdvisories", &asked).await?;
         let file = wait(client, &name).await?;
         if let Some(Job { last_error, .. }) = &file.import {

@@ -3,8 +3,9 @@
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use super::ImageScan;
 use super::finding::Finding;
+use super::{ImageScan, Platform, SEVERITY};
+use crate::count::counted;
 
 /// How severe a vulnerability is, the most severe first.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -111,11 +112,42 @@ impl Gate {
         self.shows(finding) && self.includes(finding) && self.fail_on.takes(finding.severity)
     }
 
+    /// Why it cannot be said that nothing else counts, with what the scans say of that.
+    pub(super) fn gaps(self, scan: &ImageScan) -> Vec<String> {
+        scan.gaps().into_iter().chain(self.unrated(scan)).collect()
+    }
+
+    /// The same beside what shows how far the scans are.
+    pub(super) fn short_gaps(self, scan: &ImageScan) -> Vec<String> {
+        scan.short_gaps().into_iter().chain(self.unrated(scan)).collect()
+    }
+
+    /// Of which platforms it cannot be said that no finding is so severe that it counts: who would tell was not there.
+    fn unrated(self, scan: &ImageScan) -> Vec<String> {
+        let of_platform = |platform: &Platform| {
+            let lacking = platform.found.as_ref()?.lacks(SEVERITY);
+            let is_unrated = |finding: &&Finding| {
+                finding.image_digest == platform.image_digest
+                    && finding.severity == Severity::Undefined
+                    && self.shows(finding)
+                    && self.includes(finding)
+            };
+            let unrated = scan.findings.iter().filter(is_unrated).count();
+            if self.fail_on.takes(Severity::Undefined) || lacking.is_empty() || unrated == 0 {
+                return None;
+            }
+            let findings = counted(unrated, "finding has", "findings have");
+            let said = format!("{findings} no severity, as {} was not there to tell it", lacking.join(", "));
+            Some(scan.named(platform, said))
+        };
+        scan.platforms.iter().filter_map(of_platform).collect()
+    }
+
     /// What follows from all of them.
     pub(crate) fn verdict(self, scan: &ImageScan) -> Verdict {
         if scan.findings.iter().any(|finding| self.counts(finding)) {
             Verdict::Findings
-        } else if scan.gaps().is_empty() {
+        } else if self.gaps(scan).is_empty() {
             Verdict::Clean
         } else {
             Verdict::Unknown

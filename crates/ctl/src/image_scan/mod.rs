@@ -99,7 +99,29 @@ pub(crate) struct Found {
     operating_system: Option<OperatingSystem>,
     problems: Vec<Problem>,
     pub(crate) feeds: Vec<Feed>,
+    /// Feeds that were not there, and what they tell of any vulnerability.
+    #[serde(default)]
+    missing_feeds: Vec<MissingFeed>,
 }
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct MissingFeed {
+    name: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    tells: String,
+}
+
+impl Found {
+    /// The feeds that would tell something, and were not there.
+    fn lacks(&self, what: &str) -> Vec<&str> {
+        let of_kind = self.missing_feeds.iter().filter(|feed| feed.tells == what);
+        of_kind.map(|feed| feed.name.as_str()).collect()
+    }
+}
+
+/// What feeds tell: severities, and what is exploited.
+const SEVERITY: &str = "SEVERITY";
+const EXPLOITED: &str = "EXPLOITED";
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -238,10 +260,14 @@ impl ImageScan {
         }
         let gap = |platform: &Platform| {
             let (what, why) = platform.gap()?;
-            let gap = words(&what, why);
-            Some(if self.platforms.len() == 1 { gap } else { format!("{}: {gap}", platform.name()) })
+            Some(self.named(platform, words(&what, why)))
         };
         self.platforms.iter().filter_map(gap).collect()
+    }
+
+    /// What is said of a platform, with its name where there are others.
+    fn named(&self, platform: &Platform, said: String) -> String {
+        if self.platforms.len() == 1 { said } else { format!("{}: {said}", platform.name()) }
     }
 }
 

@@ -40,7 +40,7 @@ impl ShowArgs {
 pub(crate) fn show(output: &mut Output<'_>, mut scan: ImageScan, gate: Gate) -> Result<Outcome, Error> {
     scan.findings.retain(|finding| gate.shows(finding));
     scan.findings.sort_by(|one, other| one.rank().cmp(&other.rank()));
-    let (verdict, gaps) = (gate.verdict(&scan), scan.gaps());
+    let (verdict, gaps) = (gate.verdict(&scan), gate.gaps(&scan));
     match output.format() {
         Format::Text => {
             let text = text::of(&scan, gate, output);
@@ -63,7 +63,7 @@ pub(crate) fn show(output: &mut Output<'_>, mut scan: ImageScan, gate: Gate) -> 
         Verdict::Findings => Ok(Outcome::No),
         Verdict::Unknown => {
             // For people the reason was printed where it shows how far each scan is.
-            let gaps = if output.format() == Format::Text { scan.short_gaps() } else { gaps };
+            let gaps = if output.format() == Format::Text { gate.short_gaps(&scan) } else { gaps };
             Err(Error::Unknown(format!("it is not known whether {} is sound: {}", scan.name(), gaps.join("; "))))
         }
     }

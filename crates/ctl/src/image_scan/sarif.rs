@@ -25,7 +25,7 @@ pub(super) fn of(scan: &ImageScan, gate: Gate) -> Value {
         let platform = scan.platforms.iter().find(|platform| platform.image_digest == finding.image_digest);
         results.extend(finding.packages.iter().map(|package| result(scan, gate, platform, finding, package, index)));
     }
-    let gaps = scan.gaps();
+    let gaps = gate.gaps(scan);
     let driver = json!({ "name": "Wharf", "version": env!("CARGO_PKG_VERSION"), "rules": rules });
     let notes: Vec<Value> = gaps
         .iter()

@@ -2,7 +2,7 @@
 
 use super::finding::Finding;
 use super::gate::{Gate, Severity};
-use super::{Feed, Found, ImageId, ImageScan, Platform, Scan};
+use super::{EXPLOITED, Feed, Found, ImageId, ImageScan, Platform, Scan};
 use crate::count::counted;
 use crate::output::{Colour, Field, Output, clean, field, fields};
 use crate::{date, digest, duration};
@@ -95,6 +95,10 @@ fn found_fields(found: &Found) -> Vec<Field> {
     lines.push(field("Packages", format!("{}{skipped}", found.package_count)));
     let age = |feed: &Feed| format!("{} ({} old)", feed.name, duration::age(feed.age_seconds));
     lines.push(("Advisories", vec![found.feeds.iter().map(age).collect::<Vec<_>>().join(", ")]));
+    if !found.missing_feeds.is_empty() {
+        let names: Vec<&str> = found.missing_feeds.iter().map(|feed| feed.name.as_str()).collect();
+        lines.push(field("Missing", format!("{}: what these tell is not known", names.join(", "))));
+    }
     if !found.problems.is_empty() {
         let problem = |problem: &super::Problem| {
             let layer = problem.layer_digest.as_ref().map(|layer| format!("layer {}", digest::short(layer)));
@@ -132,7 +136,7 @@ fn rows(findings: &[&Finding], output: &Output<'_>) -> String {
 /// How many there are, and what it means.
 fn summary(scan: &ImageScan, gate: Gate) -> String {
     let included: Vec<&Finding> = scan.findings.iter().filter(|finding| gate.includes(finding)).collect();
-    let gaps = scan.short_gaps();
+    let gaps = gate.short_gaps(scan);
     let mut lines = Vec::new();
     if included.is_empty() {
         let filters = if gate.is_only_fixed { " that a version fixes" } else { "" };
@@ -161,9 +165,14 @@ fn summary(scan: &ImageScan, gate: Gate) -> String {
         let counts: Vec<String> =
             counts.iter().map(|(severity, count)| format!("{count} {}", severity.name())).collect();
         let exploited = included.iter().filter(|finding| finding.exploited.is_some()).count();
+        let is_untold = |platform: &Platform| platform.found.as_ref().is_some_and(|it| !it.lacks(EXPLOITED).is_empty());
+        let exploited = match exploited {
+            0 if scan.platforms.iter().any(is_untold) => "not known which are exploited".to_owned(),
+            number => format!("{number} known to be exploited"),
+        };
         let fixed = included.iter().filter(|finding| finding.fixed_in.is_some()).count();
         lines.push(format!(
-            "{}: {}; {exploited} known to be exploited, {fixed} with a fix",
+            "{}: {}; {exploited}, {fixed} with a fix",
             counted(included.len(), "finding", "findings"),
             counts.join(", ")
         ));

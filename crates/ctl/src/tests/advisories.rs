@@ -164,6 +164,8 @@ async fn import() {
         r#"Wharf_20261121.ImportAdvisories {{"feed":"{MAIN}","layerDigest":"{digest}","repositoryName":"wharf-advisories"}}"#
     );
     assert_eq!(ran.requests[6], last);
+    let ran = run(&["advisories", "import", MAIN, path, "--force"], with(json!({"revision": 4}))).await;
+    assert!(ran.requests[6].contains(r#""feed":"alpine/v3.20/main","force":true,"#), "{}", ran.requests[6]);
     let dead =
         json!({"import": {"status": "DEAD", "attempts": 1, "lastError": "the file cannot be used: it is empty"}});
     let ran = run(&["advisories", "import", MAIN, path], with(dead)).await;

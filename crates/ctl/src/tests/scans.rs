@@ -154,6 +154,40 @@ async fn a_scan_is_waited_for_by_its_digest() {
 }
 
 #[tokio::test]
+async fn what_nobody_has_rated_is_not_known_to_be_harmless() {
+    let unrated = finding("CVE-2026-4", "UNDEFINED", None, &json!({}));
+    let mut part = done(std::slice::from_ref(&unrated));
+    part["platforms"][0]["found"]["missingFeeds"] = json!([
+        { "name": "cve-list", "tells": "SEVERITY" }, { "name": "kev", "tells": "EXPLOITED" }, { "name": "older" },
+    ]);
+    let why = "1 finding has no severity, as cve-list was not there to tell it";
+    let ran = run(&["findings", "app:v1", "--fail-on", "high"], vec![ok(&part)]).await;
+    assert_eq!(code(&ran), 2);
+    let error = ran.result.as_ref().expect_err("it is not known").to_string();
+    assert!(error.contains(why), "{error}");
+    let text = &ran.printed;
+    assert!(text.contains("Missing     cve-list, kev, older: what these tell is not known\n"), "{text}");
+    assert!(text.contains("1 UNDEFINED; not known which are exploited, 0 with a fix\n"), "{text}");
+    assert!(text.ends_with(&format!("None of them is of severity HIGH or above\nNot known: {why}\n")), "{text}");
+    let ran = run(&["findings", "app:v1", "--fail-on", "high", "--output", "json"], vec![ok(&part)]).await;
+    let shown: Value = serde_json::from_str(&ran.printed).expect("JSON");
+    assert_eq!((&shown["verdict"], &shown["unknown"]), (&json!("UNKNOWN"), &json!([why])));
+    // Whoever asks for any finding has one; where something counts, it does; where all is rated, nothing is missed.
+    let high = finding("CVE-2026-3", "HIGH", None, &json!({}));
+    let low = finding("CVE-2026-6", "LOW", None, &json!({}));
+    for (findings, arguments, expected) in [
+        (vec![&unrated], &["--fail-on", "any"][..], 1),
+        (vec![&unrated, &high], &["--fail-on", "high"], 1),
+        (vec![&low], &["--fail-on", "high"], 0),
+        (vec![&unrated], &["--fail-on", "high", "--only-fixed"], 0),
+    ] {
+        part["findings"] = json!(findings);
+        let ran = run(&[&["findings", "app:v1"], arguments].concat(), vec![ok(&part)]).await;
+        assert_eq!(code(&ran), expected, "{arguments:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_counts_decides_how_it_ends() {
     for (arguments, expected, told) in [
         (&[][..], 1, "4 findings: 2 HIGH"),

@@ -9,6 +9,7 @@ use api::protocols::operation::{Call, Operation};
 use aws::Timestamp;
 use oci::Digest;
 use scan::advisory::State;
+use scan::feeds::{Form, catalog};
 use scan::matching::Class;
 use scan::severity::best;
 use scanning::image_config::{self, ImageConfig};
@@ -62,7 +63,7 @@ struct Found {
     problems: Vec<Problem>,
     feeds: Vec<Feed>,
     /// Feeds on severities and exploits that were not there.
-    missing_feeds: Vec<String>,
+    missing_feeds: Vec<MissingFeed>,
 }
 
 #[derive(Serialize)]
@@ -93,6 +94,27 @@ struct Feed {
     revision: i64,
     checked_at: Timestamp,
     age_seconds: i64,
+}
+
+#[derive(Serialize)]
+struct MissingFeed {
+    name: String,
+    /// What it tells of any vulnerability; none where there is no such feed any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tells: Option<&'static str>,
+}
+
+impl MissingFeed {
+    fn new(feeds: &[catalog::Feed], name: &str) -> Self {
+        let known = feeds.iter().find(|feed| name.split('/').next() == Some(feed.name.as_str()));
+        let tells = known.and_then(|feed| match feed.form {
+            Form::Cve => Some("SEVERITY"),
+            Form::Kev => Some("EXPLOITED"),
+            Form::Epss => Some("LIKELIHOOD"),
+            _ => None,
+        });
+        Self { name: name.to_owned(), tells }
+    }
 }
 
 #[derive(Serialize)]
@@ -161,7 +183,7 @@ const fn class(class: Class) -> &'static str {
 }
 
 impl Found {
-    fn new(report: &Report, now_ms: i64) -> Self {
+    fn new(report: &Report, of: &[catalog::Feed], now_ms: i64) -> Self {
         let system = report.system.as_ref().map(|system| OperatingSystem {
             id: system.id.clone(),
             version: system.version.clone(),
@@ -187,7 +209,7 @@ impl Found {
             operating_system: system,
             problems: problems.collect(),
             feeds: feeds.collect(),
-            missing_feeds: report.missing_feeds.clone(),
+            missing_feeds: report.missing_feeds.iter().map(|name| MissingFeed::new(of, name)).collect(),
         }
     }
 }
@@ -281,7 +303,7 @@ impl Operation for DescribeImageScan {
                 image_digest: image.digest.to_string(),
                 platform: config.and_then(platform),
                 scan: scan.as_ref().map(Into::into),
-                found: report.as_ref().map(|report| Found::new(report, app.now_ms())),
+                found: report.as_ref().map(|report| Found::new(report, &app.advisories.feeds, app.now_ms())),
             });
         }
         let (findings, next_token) = findings(&found, &page);

@@ -32,6 +32,11 @@ fn is<T: std::str::FromStr>(text: &str) -> bool {
     text.parse::<T>().is_ok()
 }
 
+/// An account, or empty for what is of none.
+fn is_account_or_none(text: &str) -> bool {
+    text.is_empty() || is::<AccountId>(text)
+}
+
 fn is_json(text: &str) -> bool {
     serde_json::from_str::<Json>(text).is_ok()
 }
@@ -98,6 +103,7 @@ const OF_TABLES: &[(&str, &str, IsGood)] = &[
     ("images", "annotations", is_json),
     ("images", "media_type", is::<MediaType>),
     ("images", "status", is::<ImageStatus>),
+    ("jobs", "account", is_account_or_none),
     ("jobs", "payload", is_json),
     ("kms_grants", "encryption_context", is_json),
     ("kms_grants", "operations", is_words::<GrantOperation>),
