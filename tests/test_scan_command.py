@@ -125,6 +125,18 @@ def test_what_is_installed(server):
     assert shown["unknown"] == [] and shown["platforms"][0]["platform"] == "linux/amd64"
 
 
+def test_an_operation_by_curl(server):
+    """As docs/scanning.md shows it."""
+    wharf(server, "scan", "app:vulnerable", expect=1)
+    key = ":".join(server.credentials[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
+    asked = {"repositoryName": "app", "imageId": {"imageTag": "vulnerable"}, "maxResults": 100}
+    signing = ["--aws-sigv4", "aws:amz:us-east-1:wharf", "--user", key]
+    headers = ["Content-Type: application/x-amz-json-1.1", "X-Amz-Target: Wharf_20261121.ListImagePackages"]
+    headers = [word for header in headers for word in ("-H", header)]
+    answer = json.loads(run("curl", "-s", server.url, *signing, *headers, "-d", json.dumps(asked)).stdout)
+    assert [package["name"] for package in answer["packages"]] == ["musl", "openssl"], answer
+
+
 def test_a_clean_image(server):
     printed, _ = wharf(server, "scan", "app:clean", expect=0)
     assert printed.endswith("\n\nNo findings\n")

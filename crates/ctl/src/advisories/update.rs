@@ -75,7 +75,8 @@ impl UpdateArgs {
             let Some(next) = files.iter().find(|file| goes_on(file)) else { break files };
             let left = files.iter().filter(|file| goes_on(file)).count();
             let (done, all) = (files.len() - left, files.len());
-            let text = format!("{done} of {all} files of advisories are done; {} is {}", next.name, under_way(next));
+            let text =
+                format!("{} is {}; {done} of {} done", next.name, under_way(next), counted(all, "file", "files"));
             waiting.show(done as u64, all as u64, &text);
             tokio::time::sleep(LOOK_EVERY).await;
         };
