@@ -54,6 +54,10 @@ pub struct Package {
     pub vendor: Option<String>,
     /// How the package is there.
     pub presence: Presence,
+    /// The packages of a module of Go that programs have, sorted, each without the module's path in front: `html` of
+    /// `golang.org/x/net/html`, and empty for the package that is named as its module. None where a program does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imports: Option<Vec<String>>,
 }
 
 /// The source package that binary packages are built from.
@@ -76,6 +80,23 @@ pub enum Presence {
 }
 
 impl Package {
+    /// Whether it is the same package, whatever is known of what of it is used.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let Self { kind, name, version, arch, source, module, vendor, presence, imports: _ } = self;
+        (kind, name, version, arch) == (&other.kind, &other.name, &other.version, &other.arch)
+            && (source, module, vendor, presence) == (&other.source, &other.module, &other.vendor, &other.presence)
+    }
+
+    /// Adds what another of the same uses, if both are known: what is in one of two programs is in the image.
+    pub fn add_imports(&mut self, other: &Self) {
+        self.imports = self.imports.take().zip(other.imports.as_ref()).map(|(mut imports, more)| {
+            imports.extend_from_slice(more);
+            imports.sort_unstable();
+            imports.dedup();
+            imports
+        });
+    }
+
     /// An installed package of which no more than this is known.
     pub fn installed(kind: PackageKind, name: impl Into<String>, version: impl Into<String>) -> Self {
         Self {
@@ -87,6 +108,7 @@ impl Package {
             module: None,
             vendor: None,
             presence: Presence::Installed,
+            imports: None,
         }
     }
 }

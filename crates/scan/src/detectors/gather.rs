@@ -85,6 +85,13 @@ impl<'a> Gather<'a> {
         self.installed_within("", kind, name, version);
     }
 
+    /// A module of Go, with the packages of it that a program has, if these are known.
+    pub fn module(&mut self, name: &str, version: &str, imports: Option<Vec<String>>) {
+        if self.are_words(name, version) {
+            self.add(Package { imports, ..Package::installed(PackageKind::Go, name, version) }, "");
+        }
+    }
+
     /// A package that lies at a path of the file's own; an empty path is the file itself.
     pub fn installed_within(&mut self, within: &str, kind: PackageKind, name: &str, version: &str) {
         if self.are_words(name, version) {

@@ -68,14 +68,19 @@ impl<'a> Program<'a> {
         self.parts.iter().find(|part| part.name == name.as_bytes()).copied()
     }
 
+    /// The parts that are loaded.
+    pub fn loaded(&self) -> impl Iterator<Item = Part<'a>> + '_ {
+        self.parts.iter().filter(|part| part.is_loaded).copied()
+    }
+
     /// The parts that are loaded and that the program may write to.
     pub fn writable(&self) -> impl Iterator<Item = Part<'a>> + '_ {
-        self.parts.iter().filter(|part| part.is_loaded && part.is_writable).copied()
+        self.loaded().filter(|part| part.is_writable)
     }
 
     /// What lies at an address.
     pub fn at(&self, address: u64, size: u64) -> Option<&'a [u8]> {
-        self.parts.iter().filter(|part| part.is_loaded).find_map(|part| {
+        self.loaded().find_map(|part| {
             let from = usize::try_from(address.checked_sub(part.address)?).ok()?;
             part.content.get(from..from.checked_add(usize::try_from(size).ok()?)?)
         })

@@ -124,9 +124,10 @@ pub(crate) fn owned_cost(path: &str, package: &str) -> usize {
 
 /// What a package takes of the bound of facts.
 pub(crate) fn package_cost(package: &Package) -> usize {
-    let Package { name, version, arch, source, module, vendor, kind: _, presence: _ } = package;
+    let Package { name, version, arch, source, module, vendor, imports, kind: _, presence: _ } = package;
     let source = source.iter().flat_map(|source| [&source.name, &source.version]);
     let texts = [name, version, arch].into_iter().chain(source).chain(module).chain(vendor);
+    let texts = texts.chain(imports.iter().flatten());
     texts.map(|text| text_cost(text)).fold(4 * THING_BYTES, usize::saturating_add)
 }
 

@@ -118,8 +118,8 @@ fn put_found(out: &mut Vec<u8>, found: &Found) {
 }
 
 fn put_package(out: &mut Vec<u8>, package: &Package) {
-    let Package { kind, name, version, arch, source, module, vendor, presence } = package;
-    out.push(kind_byte(*kind));
+    let Package { kind, name, version, arch, source, module, vendor, presence, imports } = package;
+    out.push(kind_byte(*kind) | imports.as_ref().map_or(0, |_| HAS_IMPORTS));
     out.push(match presence {
         Presence::Installed => 0,
         Presence::Declared => 1,
@@ -133,6 +133,14 @@ fn put_package(out: &mut Vec<u8>, package: &Package) {
     });
     for text in [module, vendor] {
         put_list(out, text.as_slice(), |out, text| put_text(out, text));
+    }
+    if let Some(imports) = imports {
+        put_number(out, imports.len() as u64);
+        let mut last = "";
+        for import in imports {
+            put_after(out, last, import);
+            last = import;
+        }
     }
 }
 
@@ -226,7 +234,9 @@ fn found(input: &mut Input<'_>) -> Result<Found, Damaged> {
 }
 
 fn package(input: &mut Input<'_>) -> Result<Package, Damaged> {
-    let kind = kind_of(input.byte()?)?;
+    let kind = input.byte()?;
+    let has_imports = kind & HAS_IMPORTS != 0;
+    let kind = kind_of(kind & !HAS_IMPORTS)?;
     let presence = if flag(input)? { Presence::Declared } else { Presence::Installed };
     let mut own = || input.text().map(str::to_owned);
     let (name, version, arch) = (own()?, own()?, own()?);
@@ -234,10 +244,29 @@ fn package(input: &mut Input<'_>) -> Result<Package, Damaged> {
         maybe(input, |input| Ok(SourcePackage { name: input.text()?.to_owned(), version: input.text()?.to_owned() }))?;
     let module = maybe(input, |input| input.text().map(str::to_owned))?;
     let vendor = maybe(input, |input| input.text().map(str::to_owned))?;
-    let package = Package { kind, name, version, arch, source, module, vendor, presence };
+    let mut package = Package { kind, name, version, arch, source, module, vendor, presence, imports: None };
     input.charge(package_cost(&package))?;
+    if has_imports {
+        package.imports = Some(imports(input)?);
+    }
     Ok(package)
 }
+
+/// The packages of a module that a program has.
+fn imports(input: &mut Input<'_>) -> Result<Vec<String>, Damaged> {
+    let count = input.count()?;
+    let mut imports = Vec::new();
+    let mut import = String::new();
+    for _ in 0..count {
+        input.after(&mut import)?;
+        input.charge(text_cost(&import))?;
+        imports.push(import.clone());
+    }
+    Ok(imports)
+}
+
+/// Beside the kind of a package: what programs have of it follows. Facts from before this was known have it nowhere.
+const HAS_IMPORTS: u8 = 0x80;
 
 fn kind_byte(kind: PackageKind) -> u8 {
     match kind {

@@ -300,12 +300,20 @@ impl<'a> Image<'a> {
         let mut packages: Vec<ImagePackage> = Vec::new();
         for (package, place) in places {
             match packages.last_mut() {
-                Some(last) if last.package == *package => last.occurrences.push(place),
+                Some(last) if last.package.is_same(package) => {
+                    last.package.add_imports(package);
+                    last.occurrences.push(place);
+                }
                 Some(_) | None => {
                     let layer = self.presences.since(package).unwrap_or(place.layer);
                     packages.push(ImagePackage { package: package.clone(), layer, occurrences: vec![place] });
                 }
             }
+        }
+        // Those of one package that programs use differently stand one behind the other.
+        for package in &mut packages {
+            package.occurrences.sort_unstable();
+            package.occurrences.dedup();
         }
         escaped(Inventory { os, packages, hidden: self.presences.hidden(), problems: self.problems })
     }

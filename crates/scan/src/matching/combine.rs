@@ -39,13 +39,19 @@ pub fn of_system<'a, 'b>(package: &Package, rulings: &'b [Ruling<'a>]) -> Option
     by_fix.or_else(|| greatest(&compared(false))).or_else(|| unclear(rulings))
 }
 
-/// Combines records of a language: the greatest answer holds, but a record that knows no end yields to those that do.
+/// Combines records of a language: the greatest answer holds, but a record that knows no end yields to those that do. One that
+/// knows which packages of a module have it decides over those that speak of the whole module: if no program has these, only
+/// what another such record finds counts.
 pub fn of_language<'a, 'b>(rulings: &'b [Ruling<'a>]) -> Option<Combined<'a, 'b>> {
-    let compared: Vec<&Ruling<'_>> = rulings.iter().filter(|ruling| ruling.compared().is_some()).collect();
+    let unused = rulings.iter().find(|ruling| ruling.says == Says::Unused);
+    let is_told = |ruling: &&Ruling<'_>| unused.is_none() || !ruling.row.affected.imports.is_empty();
+    let compared: Vec<&Ruling<'_>> =
+        rulings.iter().filter(|ruling| ruling.compared().is_some()).filter(is_told).collect();
     let bounded: Vec<&Ruling<'_>> = compared.iter().copied().filter(|ruling| !ruling.is_open_ended()).collect();
     greatest(&bounded)
         .filter(|combined| !matches!(combined.answer, Answer::Unknown { .. }))
         .or_else(|| greatest(&compared))
+        .or_else(|| unused.map(denied))
         .or_else(|| unclear(rulings))
 }
 

@@ -36,6 +36,8 @@ pub enum Says {
     Unclear,
     /// The vendor says that the package is not affected.
     Denies,
+    /// It is about packages of a module, none of which any program has.
+    Unused,
     /// The versions were compared.
     Compared(Compared),
 }
@@ -55,6 +57,22 @@ pub struct Context<'a> {
     pub has_extended_support: bool,
 }
 
+/// What programs have of the packages of a module that a row is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Use<'a> {
+    /// The row is about the whole module.
+    All,
+    /// These.
+    Some(Vec<&'a str>),
+    /// None of them.
+    None,
+    /// No program tells.
+    Unknown,
+}
+
+/// What Go itself is called, as a module: the paths of its packages do not begin with it.
+const STDLIB: &str = "stdlib";
+
 impl Context<'_> {
     /// What a row says of the package; `None` where it speaks of another name.
     pub fn rule<'a>(&self, row: &'a Row) -> Option<Ruling<'a>> {
@@ -66,6 +84,11 @@ impl Context<'_> {
         if row.affected.state == State::NotAffected {
             return ruling(Says::Denies, "the vendor says that the package is not affected");
         }
+        let use_of = self.use_of(row);
+        if use_of == Use::None {
+            let why = format!("no program has {}", row.affected.imports.join(", "));
+            return ruling(Says::Unused, &why);
+        }
         let subject = Subject { scheme: row.affected.ecosystem.scheme(), version: &version, is_epoch_known };
         let compared = subject.compare(&row.affected.versions);
         let rule = match compared.verdict {
@@ -73,13 +96,38 @@ impl Context<'_> {
             Verdict::NotAffected => "the version is not in the range",
             Verdict::Unknown => "the versions cannot be compared",
         };
-        // Only the program's symbols tell which packages of a module it uses.
-        let rule = if row.affected.imports.is_empty() {
-            rule.to_owned()
-        } else {
-            format!("{rule}; that the program uses {} is not confirmed", row.affected.imports.join(", "))
+        let rule = match use_of {
+            Use::All => rule.to_owned(),
+            Use::Some(imports) => format!("{rule}, and the program has {}", imports.join(", ")),
+            Use::Unknown => {
+                format!("{rule}; that the program uses {} is not confirmed", row.affected.imports.join(", "))
+            }
+            Use::None => return None,
         };
         ruling(Says::Compared(compared), &rule)
+    }
+
+    /// What programs have of the packages that a row is about. Their functions tell, where they can be read.
+    fn use_of<'a>(&self, row: &'a Row) -> Use<'a> {
+        let affected = &row.affected;
+        if affected.imports.is_empty() {
+            return Use::All;
+        }
+        let Some(known) = &self.package.imports else { return Use::Unknown };
+        let within = |import: &'a str| match affected.name.as_str() {
+            STDLIB => Some(import),
+            module => import.strip_prefix(module).filter(|rest| rest.is_empty() || rest.starts_with('/')),
+        };
+        let mut used = Vec::new();
+        for import in &affected.imports {
+            // A path that is none of the module's is of no package that is known.
+            let Some(rest) = within(import) else { return Use::Unknown };
+            let rest = rest.strip_prefix('/').unwrap_or(rest);
+            if known.binary_search_by(|one| one.as_str().cmp(rest)).is_ok() {
+                used.push(import.as_str());
+            }
+        }
+        if used.is_empty() { Use::None } else { Use::Some(used) }
     }
 
     /// The version that the row is about, and whether its epoch is known.
@@ -165,7 +213,7 @@ impl Ruling<'_> {
     pub fn compared(&self) -> Option<&Compared> {
         match &self.says {
             Says::Compared(compared) => Some(compared),
-            Says::Nothing | Says::Unclear | Says::Denies => None,
+            Says::Nothing | Says::Unclear | Says::Denies | Says::Unused => None,
         }
     }
 

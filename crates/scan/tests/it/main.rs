@@ -7,6 +7,7 @@ mod golden;
 mod languages;
 mod layers;
 mod matching;
+mod matching_go;
 mod mutated;
 mod oracle;
 mod order;

@@ -9,10 +9,11 @@
 //!   counts, and else the version is not known. `v0.0.0-…` of a main module is none either, as Go makes it where it sees no
 //!   tag: it is before all releases, and all advisories would match.
 //!
-//! Which packages of a module the program holds is not read: an advisory that speaks of some packages of a module is held
-//! against the module.
+//! Which packages of a module the program holds is read from the names of its functions ([`functions`]), as advisories speak
+//! of some packages of a module. Where they are not to be found an advisory is held against the module.
 
 mod buildinfo;
+mod functions;
 mod modules;
 
 use crate::detectors::gather::Gather;
@@ -20,7 +21,6 @@ use crate::detectors::program::{self, Program};
 use crate::detectors::{Candidate, Detector};
 use crate::facts::Found;
 use crate::limits::Limits;
-use crate::package::PackageKind;
 
 /// The detector of Go.
 pub struct Programs;
@@ -31,7 +31,7 @@ impl Detector for Programs {
     }
 
     fn revision(&self) -> u32 {
-        1
+        2
     }
 
     fn wants(&self, file: &Candidate<'_>) -> bool {
@@ -62,12 +62,14 @@ fn read(program: &Program<'_>, content: &[u8], gather: &mut Gather<'_>) {
         return;
     };
     let go = String::from_utf8_lossy(info.go);
-    gather.installed(PackageKind::Go, "stdlib", modules::release_of(&go));
+    // The programs for several machines need not have the same packages, and one of them is read.
+    let packages = if content.starts_with(&[0xca, 0xfe, 0xba, 0xbe]) { None } else { functions::packages(program) };
     if info.modules.len() as u64 > gather.limits().text_bytes {
         gather.problem(format!("its list of modules has {} bytes", info.modules.len()));
+        modules::read(&go, "", packages.as_ref(), gather);
         return;
     }
-    modules::read(&String::from_utf8_lossy(info.modules), gather);
+    modules::read(&go, &String::from_utf8_lossy(info.modules), packages.as_ref(), gather);
 }
 
 /// Whether UPX has packed it: its mark stands right behind the tables of the program.

@@ -1,7 +1,11 @@
 //! Reads the list of modules that Go's linker writes into programs.
 
+use std::collections::{BTreeSet, HashMap};
+
 use crate::detectors::gather::{Gather, shown};
-use crate::package::PackageKind;
+
+/// What Go itself is called, as a module.
+const STDLIB: &str = "stdlib";
 
 /// What Go says in the place of a version that it does not know.
 const UNKNOWN: &str = "(devel)";
@@ -11,6 +15,8 @@ const UNKNOWN: &str = "(devel)";
 struct Module<'a> {
     path: &'a str,
     version: &'a str,
+    /// What the import paths of its packages begin with: its own path, whatever replaces it.
+    import: &'a str,
 }
 
 impl<'a> Module<'a> {
@@ -18,61 +24,107 @@ impl<'a> Module<'a> {
     fn read(fields: &'a str) -> Self {
         let mut fields = fields.split('\t');
         let (path, version) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
-        Self { path, version: if version == UNKNOWN { "" } else { version } }
+        Self { path, version: if version == UNKNOWN { "" } else { version }, import: path }
     }
 
     /// Itself, or what replaces it. A folder says nothing of what lies in it.
     fn replaced_by(self, other: Self) -> Self {
         let is_folder = other.version.is_empty();
-        if is_folder { Self { version: "", ..self } } else { other }
+        if is_folder { Self { version: "", ..self } } else { Self { import: self.import, ..other } }
     }
 }
 
-/// Reads the whole list.
-pub fn read(list: &str, gather: &mut Gather<'_>) {
+/// What the list says, and the version of Go.
+struct Build<'a> {
+    modules: Vec<Module<'a>>,
+    main: Option<Module<'a>>,
+    /// The import path of the package `main`.
+    path: &'a str,
+}
+
+/// Reads the whole list, and tells of Go itself. `packages` are those that the program has functions of, if that is known.
+pub fn read(go: &str, list: &str, packages: Option<&BTreeSet<String>>, gather: &mut Gather<'_>) {
     let mut main: Option<Module<'_>> = None;
-    let mut dependency: Option<Module<'_>> = None;
+    let mut modules: Vec<Module<'_>> = Vec::new();
     let mut is_main_replaced = false;
-    let mut linker_flags = None;
+    let (mut linker_flags, mut path) = (None, "");
     for line in list.lines() {
         let (word, fields) = line.split_once('\t').unwrap_or((line, ""));
         match word {
             "mod" => main = Some(Module::read(fields)),
-            "dep" => {
-                add(dependency.take(), gather);
-                dependency = Some(Module::read(fields));
-            }
+            "dep" => modules.push(Module::read(fields)),
             "=>" => {
                 let other = Module::read(fields);
-                if let Some(replaced) = dependency {
-                    dependency = Some(replaced.replaced_by(other));
+                if let Some(replaced) = modules.last_mut() {
+                    *replaced = replaced.replaced_by(other);
                 } else {
                     main = main.map(|replaced| replaced.replaced_by(other));
                     is_main_replaced = true;
                 }
             }
             "build" => linker_flags = fields.strip_prefix("-ldflags=").or(linker_flags),
-            "path" | "" => {}
+            "path" => path = fields,
+            "" => {}
             _ => gather.problem(format!("the list of modules has a line `{}`", shown(line))),
         }
     }
-    add(dependency, gather);
-    let Some(mut main) = main else { return };
-    // Go makes this version where it sees no tag.
-    if main.version.starts_with("v0.0.0-") && !is_main_replaced {
-        main.version = "";
+    if let Some(main) = &mut main {
+        // Go makes this version where it sees no tag.
+        if main.version.starts_with("v0.0.0-") && !is_main_replaced {
+            main.version = "";
+        }
     }
+    let build = Build { modules, main, path };
+    let mut imports = packages.map(|packages| build.imports(packages));
+    // A module of which no function is left may have left something else.
+    let mut imports_of = |module: &str| imports.as_mut()?.remove(module).filter(|imports| !imports.is_empty());
+    gather.module(STDLIB, release_of(go), imports_of(STDLIB));
+    for module in &build.modules {
+        gather.module(module.path, module.version, imports_of(module.import));
+    }
+    let Some(main) = main else { return };
     let told = linker_flags.map(unquoted);
     let told = told.as_deref().and_then(|flags| version_in(flags, main.path));
+    let imports = imports_of(main.import);
     match (main.version, told) {
-        ("", Some(told)) => gather.installed(PackageKind::Go, main.path, &format!("v{told}")),
-        (version, _) => gather.installed(PackageKind::Go, main.path, version),
+        ("", Some(told)) => gather.module(main.path, &format!("v{told}"), imports),
+        (version, _) => gather.module(main.path, version, imports),
     }
 }
 
-fn add(module: Option<Module<'_>>, gather: &mut Gather<'_>) {
-    if let Some(module) = module {
-        gather.installed(PackageKind::Go, module.path, module.version);
+impl<'a> Build<'a> {
+    /// The packages of each module, without the module's own path in front. A package is of the module with the longest path.
+    fn imports(&self, packages: &BTreeSet<String>) -> HashMap<&'a str, Vec<String>> {
+        let modules = self.modules.iter().chain(&self.main).map(|module| (module.import, Vec::new()));
+        let mut imports: HashMap<&'a str, Vec<String>> = modules.collect();
+        imports.insert(STDLIB, Vec::new());
+        for package in packages {
+            let package = if package == "main" { self.path } else { package };
+            let module = self.module_of(package, &imports);
+            if let Some((imports, rest)) = module.and_then(|(module, rest)| Some((imports.get_mut(module)?, rest))) {
+                imports.push(rest.to_owned());
+            }
+        }
+        for imports in imports.values_mut() {
+            imports.sort_unstable();
+            imports.dedup();
+        }
+        imports
+    }
+
+    fn module_of<'p>(&self, package: &'p str, modules: &HashMap<&'a str, Vec<String>>) -> Option<(&'p str, &'p str)> {
+        let mut module = package;
+        loop {
+            if modules.contains_key(module) && module != STDLIB {
+                let rest = package.get(module.len()..)?;
+                return Some((module, rest.strip_prefix('/').unwrap_or(rest)));
+            }
+            let Some((above, _)) = module.rsplit_once('/') else { break };
+            module = above;
+        }
+        // Go's own are those whose paths begin with no name of a host.
+        let is_of_go = !package.is_empty() && package != self.path && !package.split('/').next()?.contains('.');
+        is_of_go.then_some((STDLIB, package))
     }
 }
 

@@ -3,6 +3,7 @@
 mod archives;
 mod dotnet;
 pub mod go;
+mod go_functions;
 pub mod java;
 mod mutated;
 mod npm;

@@ -6,7 +6,7 @@ use scan::limits::Limits;
 use super::java::{jar, overlapping};
 use super::programs::{Kind, program};
 use super::rust::{CRATES, packed};
-use super::{found_within, go, zipped};
+use super::{found_within, go, go_functions, zipped};
 
 /// Bounds that a small input may reach.
 const LIMITS: Limits = Limits {
@@ -32,6 +32,8 @@ fn read(path: &str, content: &[u8]) {
     assert!(found.packages.len() <= 2 * LIMITS.packages && found.problems.len() <= 44, "{path}");
     let is_word = |text: &str| !text.chars().any(|letter| letter.is_control() || letter.is_whitespace());
     for package in &found.packages {
+        let imports = package.imports.iter().flatten();
+        assert!(imports.clone().is_sorted() && imports.clone().all(|import| is_word(import)), "{package:?}");
         assert!(!package.name.is_empty() && is_word(&package.name) && is_word(&package.version), "{package:?}");
     }
     assert!(found.problems.iter().all(|problem| problem.len() < 2_000 && !problem.contains('\u{1b}')));
@@ -135,6 +137,11 @@ fn programs() {
     let made = Kind::ALL.map(|kind| {
         program(kind, &[(".go.buildinfo", &go::inline("go1.22.1", modules)), (".dep-v0", &packed(CRATES))])
     });
-    let seeds: Vec<&[u8]> = made.iter().map(Vec::as_slice).collect();
+    let tables = Kind::ALL.map(|kind| {
+        let table = go_functions::table(kind, go_functions::FORMS[2], 9, go_functions::NAMES);
+        let name = if kind == Kind::Elf32 { ".data" } else { ".gopclntab" };
+        program(kind, &[(".go.buildinfo", &go::inline("go1.22.1", modules)), (name, &table)])
+    });
+    let seeds: Vec<&[u8]> = made.iter().chain(&tables).map(Vec::as_slice).collect();
     mutate::binaries(&seeds, 12_000, |content| read("usr/bin/a", content));
 }

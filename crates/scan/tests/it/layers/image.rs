@@ -89,10 +89,10 @@ fn databases_that_links_lead_away_are_told() {
         problems.map(|problem| format!("{} {}", problem.layer, problem.path.unwrap_or_default())).collect::<Vec<_>>()
     };
     let none: [String; 0] = [];
-    let away = link("var/lib/dpkg", "../../data/dpkg");
-    assert_eq!(told(&[std::slice::from_ref(&away)]), ["0 var/lib/dpkg/status"]);
-    assert_eq!(told(&[&[one("a")], std::slice::from_ref(&away), &[one("b")]]), ["1 var/lib/dpkg/status"]);
-    assert_eq!(told(&[&[away], &[directory("var/lib/.wh.dpkg"), file("var/lib/.wh.dpkg", "")]]), none);
+    let away = || link("var/lib/dpkg", "../../data/dpkg");
+    assert_eq!(told(&[&[away()]]), ["0 var/lib/dpkg/status"]);
+    assert_eq!(told(&[&[one("a")], &[away()], &[one("b")]]), ["1 var/lib/dpkg/status"]);
+    assert_eq!(told(&[&[away()], &[directory("var/lib/.wh.dpkg"), file("var/lib/.wh.dpkg", "")]]), none);
     assert_eq!(told(&[&[link("var/lib/dpkg/status", "/data/status")]]), ["0 var/lib/dpkg/status"]);
     assert_eq!(told(&[&[link("var/lib/rpm", "/data/rpm")]]), ["0 var/lib/rpm/rpmdb.sqlite"]);
     assert_eq!(told(&[&[link("lib/apk/db", "/data/db")]]), ["0 lib/apk/db/installed"]);
@@ -190,6 +190,26 @@ fn one_package_at_several_paths_is_one() {
         image(&[&[file("a.pkg", "npm a 1\nnpm a 1"), file("b.pkg", "npm a 1")], &[file("c.pkg", "npm a 1\nnpm a 2")]]);
     assert_eq!(packages(&inventory), ["a 1 a.pkg b.pkg c.pkg", "a 2 c.pkg"]);
     assert_eq!(layers_of(&inventory), [("a".to_owned(), 0, vec![0, 0, 1]), ("a".to_owned(), 1, vec![1])]);
+}
+
+/// What one of two programs has of a module is in the image; if one does not tell, it is not known.
+#[test]
+fn what_programs_have_of_a_module_is_joined() {
+    let imports = |programs: &[&str]| {
+        let files: Vec<Entry> =
+            programs.iter().zip(["z", "a", "m"]).map(|(text, path)| file(path, format!("MAGIC {text}"))).collect();
+        let mut packages = image(&[&files]).packages;
+        assert_eq!(packages.len(), 1);
+        let only = packages.remove(0);
+        let paths: Vec<String> = only.occurrences.into_iter().map(|place| place.path).collect();
+        assert!(paths.is_sorted() && paths.len() == programs.len(), "{paths:?}");
+        only.package.imports.map(|imports| imports.join(" "))
+    };
+    assert_eq!(imports(&["m"]), None);
+    assert_eq!(imports(&["m has a b"]).as_deref(), Some("a b"));
+    assert_eq!(imports(&["m has a c", "m has b c", "m has a c"]).as_deref(), Some("a b c"));
+    assert_eq!(imports(&["m has a", "m"]), None);
+    assert_eq!(imports(&["m", "m has a", "m has b"]), None);
 }
 
 #[test]

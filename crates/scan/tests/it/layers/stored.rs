@@ -87,6 +87,20 @@ fn forged_facts_are_refused_or_read() {
     assert_eq!(error.to_string(), "the facts of a layer are damaged: they hold another version");
 }
 
+/// As they were stored before it was known what programs have of a module: they stay readable, and say nothing of that.
+#[test]
+fn facts_without_imports_are_as_they_were() {
+    let package = Package::installed(PackageKind::Go, "m.io/a", "v1.0.0");
+    let mut facts = facts(&[file("packages", "")]);
+    let evidence = Evidence { reader: 1, is_by_content: false, found: Found::default() };
+    facts.files = vec![FileFacts { evidence: vec![evidence], ..FileFacts::default() }];
+    facts.files[0].evidence[0].found.packages = vec![package];
+    let bytes = facts.to_bytes();
+    let stored = b"\x01\x06\0\x06m.io/a\x06v1.0.0\0\0\0\0\0\0\0".as_slice();
+    assert!(bytes.windows(stored.len()).any(|part| part == stored), "{bytes:?}");
+    assert_eq!(LayerFacts::from_bytes(&bytes, &limits()), Ok(facts));
+}
+
 #[test]
 fn facts_unfold_to_no_more_than_they_may() {
     // Each path takes a few bytes more than the one before, and all that is before it.
@@ -104,6 +118,13 @@ fn facts_unfold_to_no_more_than_they_may() {
     assert!(LayerFacts::from_bytes(&bytes, &limits()).is_ok());
     let error = LayerFacts::from_bytes(&bytes, &Limits { facts_bytes: 1 << 20, ..limits() }).expect_err("too much");
     assert_eq!(error.to_string(), "the facts of a layer are damaged: they hold more than facts may hold");
+    let imports = Some((0..1000).map(|at| format!("{long}{at}")).collect());
+    let package = Package { imports, ..Package::installed(PackageKind::Go, "m", "v1") };
+    read.files[0].evidence[0].found = Found { packages: vec![package], ..Found::default() };
+    let bytes = read.to_bytes();
+    assert!(bytes.len() < 20_000);
+    assert!(LayerFacts::from_bytes(&bytes, &limits()).is_ok());
+    assert!(LayerFacts::from_bytes(&bytes, &Limits { facts_bytes: 1 << 20, ..limits() }).is_err());
 }
 
 #[test]
@@ -182,7 +203,9 @@ fn package() -> impl Strategy<Value = Package> {
     let source = proptest::option::of((any::<String>(), any::<String>()));
     let texts = (any::<String>(), any::<String>(), any::<String>());
     let more = (proptest::option::of(any::<String>()), proptest::option::of(any::<String>()), any::<bool>());
-    (proptest::sample::select(kinds.to_vec()), texts, source, more).prop_map(|(kind, texts, source, more)| Package {
+    let imports = proptest::option::of(vec("[a-c/]{0,4}", 0..6));
+    let all = (proptest::sample::select(kinds.to_vec()), texts, source, more, imports);
+    all.prop_map(|(kind, texts, source, more, imports)| Package {
         kind,
         name: texts.0,
         version: texts.1,
@@ -191,6 +214,7 @@ fn package() -> impl Strategy<Value = Package> {
         module: more.0,
         vendor: more.1,
         presence: if more.2 { Presence::Installed } else { Presence::Declared },
+        imports,
     })
 }
 

@@ -14,7 +14,7 @@ use scan::package::{Package, PackageKind, Presence};
 /// `owns PATH NAME`, `broken TEXT`, `unpacks BYTES`.
 pub struct Lines;
 
-/// Reads what begins with `MAGIC `, wherever it lies: a module of Go of that name.
+/// Reads what begins with `MAGIC `, wherever it lies: a module of Go of that name, and ` has ` the packages of it.
 pub struct Magic;
 
 impl Detector for Lines {
@@ -78,7 +78,10 @@ impl Detector for Magic {
     fn read(&self, _: &str, content: &[u8], _: &Limits) -> Found {
         let text = String::from_utf8_lossy(content);
         let name = text.strip_prefix("MAGIC ").unwrap_or("without magic");
-        Found { packages: vec![Package::installed(PackageKind::Go, name, "v1")], ..Found::default() }
+        let (name, imports) = name.split_once(" has ").map_or((name, None), |(name, imports)| (name, Some(imports)));
+        let imports = imports.map(|imports| imports.split(' ').map(str::to_owned).collect());
+        let package = Package { imports, ..Package::installed(PackageKind::Go, name, "v1") };
+        Found { packages: vec![package], ..Found::default() }
     }
 }
 
