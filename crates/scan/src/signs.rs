@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::package::Package;
+
 /// Whether a letter is a control character (of ASCII or Latin 1), or turns the direction that text runs in.
 pub(crate) fn is_sign(letter: char) -> bool {
     letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -26,6 +28,25 @@ impl fmt::Display for Escaped<'_> {
 /// The text itself where it has no such signs, as nearly all have none; else with them written out.
 pub(crate) fn escape(text: String) -> String {
     if are_in(&text) { Escaped(&text).to_string() } else { text }
+}
+
+/// Why a package is left out whose names or versions have such signs, if they have: no packager writes them, and who did wants
+/// them to be read as something else.
+pub(crate) fn misnamed(package: &Package) -> Option<String> {
+    let source = package.source.iter().flat_map(|source| [&*source.name, &*source.version]);
+    let texts: Vec<&str> = [&*package.name, &*package.version].into_iter().chain(source).collect();
+    texts.iter().any(|text| are_in(text)).then(|| misnaming(&texts))
+}
+
+/// The problem of names that have such signs, each shown in part.
+pub(crate) fn misnaming(texts: &[&str]) -> String {
+    const SHOWN: usize = 80;
+    let shown = texts.iter().map(|text| {
+        let cut = text.get(..text.floor_char_boundary(SHOWN)).unwrap_or_default();
+        format!("`{}{}`", Escaped(cut), if cut.len() < text.len() { "…" } else { "" })
+    });
+    let shown: Vec<String> = shown.collect();
+    format!("a package is named with control characters, and was left out: {}", shown.join(" "))
 }
 
 #[cfg(test)]

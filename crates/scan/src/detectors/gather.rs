@@ -117,10 +117,9 @@ impl<'a> Gather<'a> {
     }
 
     fn add(&mut self, mut package: Package, within: &str) {
-        let source = package.source.iter().flat_map(|source| [&*source.name, &*source.version]);
-        let texts: Vec<&str> = [&*package.name, &*package.version].into_iter().chain(source).collect();
-        if !self.is_honest(&texts) {
-            return;
+        if let Some(problem) = signs::misnamed(&package) {
+            self.misnamed = package.name;
+            return self.problem(problem);
         }
         for told in [&mut package.module, &mut package.vendor].into_iter().flatten().chain([&mut package.arch]) {
             *told = signs::escape(std::mem::take(told));
@@ -137,25 +136,19 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// Whether a package can have these names and versions. No packager writes signs that no text shows: who did wants them
-    /// to be read as something else, and it is a problem of the file.
-    fn is_honest(&mut self, texts: &[&str]) -> bool {
-        let is_honest = !texts.iter().any(|text| signs::are_in(text));
-        // The paths of such a package follow it.
-        let name = texts.first().copied().unwrap_or_default();
-        if !is_honest && name != self.misnamed {
-            name.clone_into(&mut self.misnamed);
-            let shown: Vec<String> = texts.iter().map(|text| format!("`{}`", shown(text))).collect();
-            self.problem(format!("a package is named with control characters, and was left out: {}", shown.join(" ")));
-        }
-        is_honest
-    }
-
     /// A path of the package of that name, in parts that belong together without a sign between them. What stands for the
     /// root in front of it, as `/` and `./`, is left out.
     pub fn owned(&mut self, parts: &[&[u8]], package: &str) {
         let length = parts.iter().map(|part| part.len()).sum();
-        if self.is_full || !self.is_honest(&[package]) {
+        if self.is_full {
+            return;
+        }
+        if signs::are_in(package) {
+            // It may have been left out just before.
+            if package != self.misnamed {
+                package.clone_into(&mut self.misnamed);
+                self.problem(signs::misnaming(&[package]));
+            }
             return;
         }
         if length > self.limits.path_bytes {

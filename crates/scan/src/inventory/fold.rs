@@ -2,11 +2,10 @@
 
 use super::presence::Presences;
 use super::tree::{Tree, Unplaced, What};
-use super::{ImagePackage, Inventory, Occurrence, Problem, declared, elsewhere, owners};
+use super::{ImagePackage, Inventory, Occurrence, Problem, declared, elsewhere, honest, owners};
 use crate::facts::{EntryKind, Evidence, LayerFacts, OtherName};
 use crate::os::{self, Files};
 use crate::package::Package;
-use crate::signs;
 
 /// What hard links may say once more of an image: packages, and paths that packages own.
 const MAX_COPIED: usize = 200_000;
@@ -315,21 +314,8 @@ impl<'a> Image<'a> {
             package.occurrences.sort_unstable();
             package.occurrences.dedup();
         }
-        escaped(Inventory { os, packages, hidden: self.presences.hidden(), problems: self.problems })
+        honest::inventory(Inventory { os, packages, hidden: self.presences.hidden(), problems: self.problems })
     }
-}
-
-/// An inventory whose paths show what they are: files may be named with signs that no text shows.
-fn escaped(mut inventory: Inventory) -> Inventory {
-    let places =
-        inventory.packages.iter_mut().flat_map(|package| &mut package.occurrences).map(|place| &mut place.path);
-    let hidden = inventory.hidden.iter_mut().map(|hidden| &mut hidden.path);
-    let problems = inventory.problems.iter_mut();
-    let problems = problems.flat_map(|problem| problem.path.iter_mut().chain([&mut problem.what]));
-    for text in places.chain(hidden).chain(problems) {
-        *text = signs::escape(std::mem::take(text));
-    }
-    inventory
 }
 
 /// What was found in a file, and its content if that is kept.

@@ -6,6 +6,7 @@
 mod declared;
 mod elsewhere;
 mod fold;
+mod honest;
 mod owners;
 mod presence;
 mod tree;

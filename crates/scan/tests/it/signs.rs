@@ -115,6 +115,25 @@ fn the_problem_writes_the_signs_out() {
     );
 }
 
+/// Facts may be older than this rule, or come from a process that a hostile layer has taken over.
+#[test]
+fn what_facts_say_is_not_told_as_it_stands() {
+    let layer = |name: &str| {
+        let status = tar(&[file("var/lib/dpkg/status", "Package: good\nVersion: 1\n\nPackage: other\nVersion: 1\n")]);
+        let read = layer::read(status.as_slice(), &detectors::all(), &Limits::default()).expect("memory can be read");
+        let mut facts = read.facts;
+        name.clone_into(&mut facts.files[0].evidence[0].found.packages[0].name);
+        facts
+    };
+    assert!(fold(&[&layer("good")]).is_whole());
+    let found = fold(&[&layer("go\u{1b}od")]);
+    let names: Vec<&str> = found.packages.iter().map(|package| &*package.package.name).collect();
+    let problems: Vec<(Option<&str>, &str)> =
+        found.problems.iter().map(|problem| (problem.path.as_deref(), &*problem.what)).collect();
+    let what = "a package is named with control characters, and was left out: `go\\u{1b}od` `1`";
+    assert_eq!((names, problems), (vec!["other"], vec![(Some("var/lib/dpkg/status"), what)]));
+}
+
 /// What is only shown beside a package is kept, with its signs written out; so are paths, which hold files whatever they are.
 #[test]
 fn what_is_shown_beside_is_written_out() {
