@@ -116,21 +116,17 @@ impl<'a> Gather<'a> {
         are_words
     }
 
-    fn add(&mut self, mut package: Package, within: &str) {
+    fn add(&mut self, package: Package, within: &str) {
         if let Some(problem) = signs::misnamed(&package) {
             self.misnamed = package.name;
             return self.problem(problem);
         }
-        for told in [&mut package.module, &mut package.vendor].into_iter().flatten().chain([&mut package.arch]) {
-            *told = signs::escape(std::mem::take(told));
-        }
-        let within = signs::escape(within.to_owned());
-        let place = if within.is_empty() { 0 } else { text_cost(&within) };
+        let place = if within.is_empty() { 0 } else { text_cost(within) };
         if self.found.packages.len() >= self.limits.packages {
             self.fill(format!("more than {} packages", self.limits.packages));
         } else if self.has_room(package_cost(&package).saturating_add(place)) {
             if !within.is_empty() {
-                self.found.within.insert(self.found.packages.len(), within);
+                self.found.within.insert(self.found.packages.len(), within.to_owned());
             }
             self.found.packages.push(package);
         }

@@ -1,6 +1,7 @@
 //! An inventory that shows what it is: files may be named with signs that no text shows, and facts may be of whoever made them.
 
 use super::{ImagePackage, Inventory, Problem};
+use crate::package::Package;
 use crate::signs;
 
 /// The inventory with such signs written out, and without the packages that are named with them.
@@ -13,6 +14,11 @@ pub(super) fn inventory(mut inventory: Inventory) -> Inventory {
         is_honest
     });
     inventory.hidden.retain(|hidden| signs::misnamed(&hidden.package).is_none());
+    for Package { arch, module, vendor, .. } in inventory.packages.iter_mut().map(|package| &mut package.package) {
+        for text in [arch].into_iter().chain(module).chain(vendor) {
+            *text = signs::escape(std::mem::take(text));
+        }
+    }
     let places = inventory.packages.iter_mut().flat_map(|package| &mut package.occurrences);
     let places =
         places.flat_map(|place| [&mut place.path].into_iter().chain(&mut place.within).chain(&mut place.owner));
