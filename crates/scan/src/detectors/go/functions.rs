@@ -18,6 +18,9 @@ const ALIGNMENT: usize = 4;
 const MAX_PACKAGES: usize = 50_000;
 /// Bytes of their names in all.
 const MAX_BYTES: usize = 4 << 20;
+/// Bytes of one name, and folders in it: each is looked up among the modules.
+const MAX_PATH_BYTES: usize = 512;
+const MAX_FOLDERS: usize = 64;
 /// What is in every program of Go. What has it not is no table, or names are not what they were.
 const RUNTIME: &str = "runtime";
 
@@ -81,6 +84,10 @@ fn packages_of(names: &[u8]) -> Option<BTreeSet<String>> {
             continue;
         }
         last = package;
+        let is_long = package.len() > MAX_PATH_BYTES;
+        if is_long || package.split(|byte| *byte == b'/').count() > MAX_FOLDERS {
+            return None;
+        }
         let Some(package) = unescaped(package) else { continue };
         if !packages.contains(&*package) {
             bytes += package.len();

@@ -98,7 +98,7 @@ fn what_is_no_whole_table_tells_nothing() {
     };
     let huge = u64::MAX.to_le_bytes();
     let many: Vec<u8> = (0..60_000).flat_map(|at| format!("m{at}.F\0").into_bytes()).collect();
-    let long: Vec<u8> = (0..5_000).flat_map(|at| format!("{}{at}.F\0", "m".repeat(1_000)).into_bytes()).collect();
+    let long: Vec<u8> = (0..9_000).flat_map(|at| format!("{}{at}.F\0", "m".repeat(500)).into_bytes()).collect();
     let cases = [
         ("none", Vec::new()),
         ("the form of Go 1.2", with(0, &[0xfb, 0xff, 0xff, 0xff])),
@@ -116,6 +116,8 @@ fn what_is_no_whole_table_tells_nothing() {
         ("no runtime", table(kind, form, 1, b"main.main\0")),
         ("more packages than there are", table(kind, form, 1, &[NAMES, &many].concat())),
         ("longer names than there are", table(kind, form, 1, &[NAMES, &long].concat())),
+        ("a longer name than there is", table(kind, form, 1, &[NAMES, &b"m".repeat(513), b".F\0"].concat())),
+        ("more folders than there are", table(kind, form, 1, &[NAMES, &b"m/".repeat(65), b"m.F\0"].concat())),
     ];
     for (what, table) in cases {
         let parts: [(&str, &[u8]); 2] = [(".go.buildinfo", &info()), (".gopclntab", &table)];
