@@ -158,13 +158,17 @@ fn found(case: &Value, severities: Option<&Severities>) -> Told {
         for mut advisory in advisories(row) {
             for affected in &mut advisory.affected {
                 let id = &advisory.head.vulnerabilities[0];
-                severities.iter().for_each(|severities| severities.tell(affected, id));
+                if let Some(severities) = severities {
+                    severities.tell(affected, id);
+                }
             }
             index.add_advisory(advisory);
         }
     }
     let scores = severities.map(|severities| severities.scores.as_slice()).unwrap_or_default();
-    scores.iter().for_each(|scores| index.add_scores(scores.clone()));
+    for scores in scores {
+        index.add_scores(scores.clone());
+    }
     let Ok(assessment) = matching::assess(&input, &index);
     let case = text(&case["case"]);
     let is_told = |found: &&Match| !LEFT_OUT.contains(&(case, &found.vulnerability));
