@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use oci::Digest;
@@ -52,6 +53,7 @@ impl Handle<Scanning> for ImportAdvisories {
             updated.ended,
             updated.broken
         );
+        app.metrics.scans.updates.increment();
         note_in_force(&app, updated.revision).await?;
         Ok(())
     }
@@ -62,6 +64,11 @@ impl ImportAdvisories {
         let limit = which.0.packed_bytes;
         let reader = self.open(app, limit).await?;
         let input = copy(app, reader, limit).await?;
+        let mut head = [0; 6];
+        // Unlike a read, this leaves the file where it is.
+        let read = input.read_at(&mut head, 0).map_err(|error| StoreError::io("the copy cannot be read", error))?;
+        let begins = begins_as(&head[..read]).map(|what| format!("; this one begins as {what} does"));
+        let begins = begins.unwrap_or_default();
         let open = OpenFile { input: io::BufReader::new(input), scratch: scratch(app, which.0)? };
         let known = Known { sha256: self.sha256(), ..Known::default() };
         let notes = FileNotes { files: Notes::text(&known)?, source_updated_at_ms: None };
@@ -75,7 +82,7 @@ impl ImportAdvisories {
             )),
             // The same bytes will be no other the next time.
             Refused::Unfit(why) => JobError::Hopeless(format!(
-                "the file cannot be used: {why}. What was in force stays. Files of the feed '{}' are of the form {}, {}",
+                "the file cannot be used: {why}. What was in force stays. Files of the feed '{}' are of the form {}, {}{begins}",
                 which.0.name,
                 which.0.form,
                 match which.0.packaging {
@@ -113,6 +120,21 @@ impl ImportAdvisories {
     fn sha256(&self) -> String {
         self.digest.strip_prefix("sha256:").unwrap_or_default().to_owned()
     }
+}
+
+/// What a file is by its first bytes.
+fn begins_as(head: &[u8]) -> Option<&'static str> {
+    const KNOWN: [(&[u8], &str); 8] = [
+        (b"PK\x03\x04", "a zip"),
+        (b"\x1f\x8b", "a gzip file"),
+        (b"\xfd7zXZ\0", "an xz file"),
+        (b"BZh", "a bzip2 file"),
+        (b"\x28\xb5\x2f\xfd", "a zstd file"),
+        (b"<", "a page of HTML or XML"),
+        (b"{", "JSON"),
+        (b"[", "JSON"),
+    ];
+    KNOWN.iter().find(|(begin, _)| head.starts_with(begin)).map(|(_, what)| *what)
 }
 
 fn too_large(limit: u64) -> JobError {

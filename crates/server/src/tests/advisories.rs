@@ -187,8 +187,9 @@ async fn a_file_is_imported_without_a_network() {
         (&b"no advisories at all"[..], "the file cannot be used: "),
         (
             b"{\"packages\": []}",
-            "What was in force stays. Files of the feed 'alpine' are of the form secdb, not packed",
+            "What was in force stays. Files of the feed 'alpine' are of the form secdb, not packed; this one begins as JSON does",
         ),
+        (b"\x1f\x8b\x08\0", "this one begins as a gzip file does"),
     ] {
         let file = import(&test, content).await;
         assert_eq!((&file["status"], &file["revision"], &file["records"]), (&json!("CURRENT"), &json!(1), &json!(2)));
