@@ -102,13 +102,20 @@ pub async fn put_in_force<R: Read + Seek + Send + 'static>(
     (notes, shrinking): (&FileNotes, Shrinking),
     now_ms: i64,
 ) -> Result<Updated, Refused> {
-    let asked = name.to_owned();
-    let known = db.read(move |tx| advisory_feeds::find(tx, &asked)).await?;
+    let (asked, writer) = (name.to_owned(), runtime::random::uuid().to_string());
+    let begun = writer.clone();
+    // Who was at it before, and may go on where it was held up, puts nothing in force any more.
+    let known = db.write(move |tx: &mut dyn Tx| {
+        advisory_feeds::begin(tx, &asked, &begun)?;
+        advisory_feeds::find(tx, &asked)
+    });
+    let known = known.await.map_err(|error: StoreError| Refused::Store(error))?;
     let in_force = known.as_ref().map_or(0, |known| known.records.max(0).cast_unsigned());
     let revision = 1 + known.map_or(0, |known| known.revision);
     take_back(db, name, revision).await?;
     let (send, mut batches) = mpsc::channel(WAITING);
-    let (feed, file, covers) = (feed.clone(), file.clone(), feed.covers.clone());
+    let (covers, release) = (feed.covers.clone(), file.release.clone());
+    let (feed, file) = (feed.clone(), file.clone());
     let reading = runtime::tasks::blocking("reading advisories", move || read(&feed, &file, open, &send));
     let mut update = Update { db, name, revision, kept: HashSet::new(), written: 0 };
     let mut written = Ok(());
@@ -119,14 +126,14 @@ pub async fn put_in_force<R: Read + Seek + Send + 'static>(
         }
     }
     drop(batches);
-    let (report, covered_rows) = reading.await?;
+    let (report, of_others) = reading.await?;
     written?;
     let (records, broken) = (report.records, report.broken);
     let refused = if !report.is_fit() {
         Some(Refused::Unfit(unfit(&report)))
-    } else if !covers.is_empty() && records > 0 && covered_rows == 0 {
-        let covers: Vec<&str> = covers.iter().map(|ecosystem| ecosystem.name()).collect();
-        Some(Refused::Unfit(format!("none of its {records} records tells of packages of {}", covers.join(", "))))
+    } else if of_others.saturating_mul(2) > records {
+        let own = own_places(&covers, release.as_deref());
+        Some(Refused::Unfit(format!("{of_others} of its {records} records tell of others than packages of {own}")))
     } else if shrinking == Shrinking::Refused && in_force >= FEW && records.saturating_mul(2) < in_force {
         Some(Refused::Shrunk { records, in_force })
     } else {
@@ -137,12 +144,13 @@ pub async fn put_in_force<R: Read + Seek + Send + 'static>(
         return Err(refused);
     }
     let ended = update.end_others().await?;
-    let put = (name.to_owned(), notes.clone());
+    let put = (name.to_owned(), notes.clone(), writer);
     let is_in_force = db
         .write(move |tx| {
-            let (name, notes) = &put;
+            let (name, notes, writer) = &put;
             let new = NewRevision {
                 revision,
+                writer,
                 files: &notes.files,
                 source_updated_at_ms: notes.source_updated_at_ms,
                 records: records.cast_signed(),
@@ -191,19 +199,26 @@ async fn delete_ended(db: &Db, name: &str, revision: i64) -> Result<(), StoreErr
     }
 }
 
-/// Reads the file on a thread of its own, and hands its records on in batches. Says too how many rows it has of packages that the
-/// feed tells of: others are not its to tell.
+/// The ecosystems that a feed tells of, with the release that a file of it is for.
+fn own_places(covers: &[Ecosystem], release: Option<&str>) -> String {
+    let release = release.map(|release| format!(" {release}")).unwrap_or_default();
+    covers.iter().map(|ecosystem| format!("{}{release}", ecosystem.name())).collect::<Vec<_>>().join(", ")
+}
+
+/// Reads the file on a thread of its own, and hands its records on in batches. Says too how many of them tell of others than the
+/// packages that the file is for: that is not its to tell.
 fn read<R: Read + Seek>(
     feed: &Feed,
     file: &FeedFile,
     mut open: OpenFile<R>,
     send: &mpsc::Sender<Vec<NewRecord>>,
-) -> (Report, usize) {
-    let (mut batch, mut rows, mut covered_rows) = (Vec::new(), 0, 0);
+) -> (Report, u64) {
+    let (mut batch, mut rows, mut of_others) = (Vec::new(), 0, 0);
     let mut hand_on = |record: Record| {
-        let new = new_record(record, &feed.covers);
+        let has_rows = matches!(&record, Record::Advisory(advisory) if !advisory.affected.is_empty());
+        let new = new_record(record, &feed.covers, file.release.as_deref());
         rows += new.packages.len();
-        covered_rows += new.packages.len();
+        of_others += u64::from(has_rows && new.packages.is_empty());
         batch.push(new);
         if batch.len() < BATCH && rows < BATCH_ROWS {
             return ControlFlow::Continue(());
@@ -219,11 +234,11 @@ fn read<R: Read + Seek>(
     let report = feeds::import_file(feed.form, feed.packaging, about, open.input, scratch, &limits, &mut hand_on);
     // Whoever receives has failed if this does.
     let _ = send.blocking_send(batch);
-    (report, covered_rows)
+    (report, of_others)
 }
 
 /// A record as it is stored.
-fn new_record(record: Record, covers: &[Ecosystem]) -> NewRecord {
+fn new_record(record: Record, covers: &[Ecosystem], release: Option<&str>) -> NewRecord {
     let known = |record: String, kind, head: Vec<u8>| {
         let hash = stored::hash_of(&record, &head).to_vec();
         NewRecord { record, kind, hash, head, details: Vec::new(), packages: Vec::new(), vulnerabilities: Vec::new() }
@@ -235,6 +250,9 @@ fn new_record(record: Record, covers: &[Ecosystem]) -> NewRecord {
             vulnerabilities.sort_unstable();
             vulnerabilities.dedup();
             let StoredAdvisory { id, head, details, rows, hash, matching_hash, .. } = StoredAdvisory::of(&advisory);
+            let is_own = |row: &stored::StoredRow| {
+                covers.contains(&row.ecosystem) && release.is_none_or(|release| row.release == release)
+            };
             let package = |row: stored::StoredRow| NewPackage {
                 key: PackageKey { ecosystem: row.ecosystem.name().to_owned(), release: row.release, name: row.name },
                 body: row.bytes,
@@ -245,7 +263,7 @@ fn new_record(record: Record, covers: &[Ecosystem]) -> NewRecord {
                 hash: [hash, matching_hash].concat(),
                 head,
                 details,
-                packages: rows.into_iter().filter(|row| covers.contains(&row.ecosystem)).map(package).collect(),
+                packages: rows.into_iter().filter(is_own).map(package).collect(),
                 vulnerabilities,
             }
         }

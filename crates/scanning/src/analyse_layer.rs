@@ -87,8 +87,11 @@ impl Handle<Scanning> for AnalyseLayer {
         };
         let id = self.repository_id;
         let found = app.db.read(move |tx| repositories::find_by_id(tx, id)).await?;
-        // Whoever waits finds out that the repository is gone.
-        let Some(repository) = found else { return Ok(()) };
+        let Some(repository) = found else {
+            // Images of other repositories that wait for it have it read from theirs.
+            let Some(account) = self.account() else { return Ok(()) };
+            return Ok(go_on(&app, account, digest).await?);
+        };
         match analyse(&app, &repository, digest, self.partial_since_ms, attempt).await {
             Ok(()) => Ok(()),
             Err(error) if attempt.is_last => {
@@ -119,7 +122,7 @@ async fn analyse(
         Ok(layer) => layer.for_the_server(),
         // Whoever waits finds out why.
         Err(RegistryError::Kms(_) | RegistryError::LayerNotFound(..) | RegistryError::RepositoryNotFound(_)) => {
-            return Ok(go_on(app, repository, digest).await?);
+            return Ok(go_on(app, *account, digest).await?);
         }
         Err(error) => return Err(error),
     };
@@ -137,7 +140,7 @@ async fn analyse(
             tracing::debug!("layer {digest} was analysed for account {account}");
         }
     }
-    Ok(go_on(app, repository, digest).await?)
+    Ok(go_on(app, *account, digest).await?)
 }
 
 async fn is_done(
@@ -219,8 +222,8 @@ fn of_failure(failure: Failure, attempt: Attempt) -> Result<LayerFacts, Registry
 }
 
 /// Lets the scans go on that wait for a layer.
-async fn go_on(app: &Scanning, repository: &Repository, digest: Digest) -> Result<(), StoreError> {
-    let (account, now_ms) = (repository.spec.registry.account, app.now_ms());
+async fn go_on(app: &Scanning, account: AccountId, digest: Digest) -> Result<(), StoreError> {
+    let now_ms = app.now_ms();
     app.db
         .write(move |tx: &mut dyn Tx| {
             for (image_id, scan_type) in image_scans::waiting_for_layer(tx, &account, &digest)? {

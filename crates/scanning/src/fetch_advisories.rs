@@ -77,15 +77,10 @@ impl Handle<Scanning> for UpdateAdvisories {
                 tracing::warn!("advisories {name} were not updated: {why}");
                 app.metrics.scans.failed_updates.increment();
                 let (failed, said, now_ms) = (name.clone(), why.clone(), app.now_ms());
-                app.db
-                    .write(move |tx| {
-                        advisory_feeds::note_failure(tx, &failed, &said, now_ms)?;
-                        // Whoever waits is told.
-                        let_go_on(tx, now_ms)
-                    })
-                    .await
-                    .map_err(|error: StoreError| JobError::from(error))?;
-                app.wake_jobs.wake();
+                let noted = app.db.write(move |tx| advisory_feeds::note_failure(tx, &failed, &said, now_ms)).await;
+                noted.map_err(|error: StoreError| JobError::from(error))?;
+                // Whoever waits is told.
+                let_go_on(&app).await.map_err(JobError::from)?;
                 if attempt.is_last { Ok(()) } else { Err(JobError::Failed(why)) }
             }
         }
@@ -153,14 +148,9 @@ async fn update(
     match app.fetcher.fetch(wants).await? {
         Outcome::Same(known) => {
             let (name, notes, now_ms) = (name.to_owned(), Notes::text(&known)?, app.now_ms());
-            app.db
-                .write(move |tx| {
-                    advisory_feeds::note_current(tx, &name, &notes, now_ms)?;
-                    let_go_on(tx, now_ms)
-                })
-                .await
-                .map_err(|error: StoreError| Failed::from(error))?;
-            app.wake_jobs.wake();
+            let noted = app.db.write(move |tx| advisory_feeds::note_current(tx, &name, &notes, now_ms)).await;
+            noted.map_err(|error: StoreError| Failed::from(error))?;
+            let_go_on(app).await?;
             Ok(())
         }
         Outcome::Fetched(fetched) => {
@@ -184,17 +174,12 @@ async fn update(
 
 /// Lets scans go on that have waited for a file which is in force as of now.
 pub(crate) async fn note_in_force(app: &Scanning, revision: i64) -> Result<(), StoreError> {
-    let now_ms = app.now_ms();
-    let noted = app.db.write(move |tx| {
-        // Who was told that there is nothing is told otherwise.
-        if revision == 1 {
-            image_scans::request_failed(tx, now_ms)?;
-        }
-        let_go_on(tx, now_ms)
-    });
-    noted.await?;
-    app.wake_jobs.wake();
-    Ok(())
+    // Who was told that there is nothing is told otherwise.
+    if revision == 1 {
+        let now_ms = app.now_ms();
+        app.db.write(move |tx| image_scans::request_failed(tx, now_ms)).await?;
+    }
+    let_go_on(app).await
 }
 
 /// An empty file for what is unpacked on the way, where that is needed.

@@ -46,6 +46,10 @@ impl ImageLayer {
     }
 }
 
+fn is_dockers(manifest: &Manifest) -> bool {
+    manifest.media_type.as_str().eq_ignore_ascii_case("application/vnd.docker.distribution.manifest.v2+json")
+}
+
 /// How the media types of layers of files begin.
 const FILES: [&str; 2] = ["application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs."];
 
@@ -59,7 +63,9 @@ impl ImageLayers {
                     let media_type = layer.media_type.to_ascii_lowercase();
                     FILES.iter().any(|files| media_type.starts_with(files))
                 };
-                if !has_image_config(&config.media_type) && !layers.iter().any(is_of_files) {
+                // Who pulls a manifest of Docker's runs it, whatever its config is called.
+                let is_image = has_image_config(&config.media_type) || is_dockers(manifest);
+                if !is_image && !layers.iter().any(is_of_files) {
                     return artifact(manifest.artifact_type.as_ref().unwrap_or(&config.media_type));
                 }
                 let named: Vec<ImageLayer> = layers.iter().map(ImageLayer::of).collect();
@@ -84,6 +90,10 @@ mod tests {
     use crate::platforms::IMAGE_CONFIGS;
 
     fn of(config: &str, layers: &[&str], more: &str) -> ImageLayers {
+        of_type("application/vnd.oci.image.manifest.v1+json", config, layers, more)
+    }
+
+    fn of_type(manifest: &str, config: &str, layers: &[&str], more: &str) -> ImageLayers {
         let descriptor = |media_type: &str, number: usize| {
             format!(r#"{{"mediaType":"{media_type}","digest":"sha256:{number:064x}","size":1}}"#)
         };
@@ -91,7 +101,7 @@ mod tests {
             layers.iter().enumerate().map(|(number, media_type)| descriptor(media_type, number)).collect();
         let text = format!(
             r#"{{"schemaVersion":2,"mediaType":"{}","config":{},"layers":[{}]{more}}}"#,
-            "application/vnd.oci.image.manifest.v1+json",
+            manifest,
             descriptor(config, 99),
             layers.join(",")
         );
@@ -127,6 +137,9 @@ mod tests {
             assert!(matches!(of(config, &[layer], more), ImageLayers::Layers(_)), "{config} {layer} {more}");
         }
         assert!(matches!(of(IMAGE_CONFIGS[0], &[packed, "application/vnd.in-toto+json"], ""), ImageLayers::Layers(_)));
+        let dockers = "application/vnd.docker.distribution.manifest.v2+json";
+        let odd = of_type(dockers, "application/octet-stream", &["application/octet-stream"], "");
+        assert!(matches!(odd, ImageLayers::Statements(_)), "its layers are looked at");
     }
 
     #[test]

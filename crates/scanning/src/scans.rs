@@ -10,6 +10,7 @@ use registry::images::pull::{Selector, find_image};
 use registry::images::repositories::require;
 use runtime::boxed;
 use runtime::http::budget::{Holder, PoolKind, Share};
+use runtime::jobs::job;
 use store::db::Tx;
 use store::error::StoreError;
 use store::tables::image_scans::{self, ImageScan, ScanCause, ScanStatus, SeverityCounts};
@@ -102,9 +103,13 @@ pub async fn start(
                 archived += 1;
             } else if has_quota && last.as_ref().is_some_and(|last| uses_up_quota(last, now_ms)) {
                 used_up += 1;
-            } else if last.is_none_or(|last| last.ended_at_ms.is_some()) {
+            } else {
                 let job = ScanImage { account: place.registry.account, image_id: platform.id, scan_type };
-                scan_image::request(tx, job, ScanCause::Manual, now_ms)?;
+                match last {
+                    // It goes on; a job that was given up is begun anew.
+                    Some(last) if last.ended_at_ms.is_none() => job::enqueue(tx, &job, now_ms, now_ms)?,
+                    _ => scan_image::request(tx, job, ScanCause::Manual, now_ms)?,
+                }
             }
         }
         match platforms.len() {

@@ -10,14 +10,14 @@ use store::db::Tx;
 use store::error::StoreError;
 use store::tables::advisory_feeds::{self, WantedFeed};
 use store::tables::advisory_records;
-use store::tables::image_scans;
+use store::tables::image_scans::{self, WaitingScan};
 
 use crate::advisory_state::{Places, file_name, files};
 use crate::context::Scanning;
 use crate::scan_image::ScanImage;
 
-/// Scans that are let go on at a time.
-const WAITING: usize = 1_000;
+/// Scans that are let go on in one transaction.
+const WAITING: usize = 500;
 /// Records that are forgotten in one transaction.
 const FORGOTTEN: usize = 500;
 /// What could not be fetched is tried again after so long at the latest.
@@ -123,9 +123,10 @@ async fn forget_others(app: &Scanning, wanted: &[WantedFeed]) -> Result<(), Stor
     Ok(())
 }
 
-/// Has those files fetched that are due, and forgets those that no feed has.
+/// Has those files fetched that are due, forgets those that no feed has, and lets scans go on that nobody works on.
 #[boxed]
 pub async fn schedule(app: &Scanning) -> Result<(), StoreError> {
+    find_lost(app).await?;
     let wanted = app.db.read(|tx| advisory_feeds::list(tx)).await?;
     forget_others(app, &wanted).await?;
     if app.advisories.is_offline {
@@ -149,12 +150,33 @@ pub async fn schedule(app: &Scanning) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Lets scans go on that wait for advisories.
-pub(crate) fn let_go_on(tx: &mut dyn Tx, now_ms: i64) -> Result<(), StoreError> {
-    for (account, (image_id, scan_type)) in image_scans::list_waiting(tx, WAITING)? {
-        job::enqueue(tx, &ScanImage { account, image_id, scan_type }, now_ms, now_ms)?;
+/// Lets scans go on that have waited for advisories: all of them, batch by batch, as pushes go between these.
+pub(crate) async fn let_go_on(app: &Scanning) -> Result<(), StoreError> {
+    note_jobs(app, None).await
+}
+
+/// Lets scans go on that nobody works on: a server that was cut off between two transactions leaves some.
+async fn find_lost(app: &Scanning) -> Result<(), StoreError> {
+    note_jobs(app, Some(ScanImage::KIND)).await
+}
+
+async fn note_jobs(app: &Scanning, without_job: Option<&'static str>) -> Result<(), StoreError> {
+    let (mut after_id, now_ms) = (0, app.now_ms());
+    loop {
+        let noted = app.db.write(move |tx: &mut dyn Tx| {
+            let waiting = image_scans::list_waiting(tx, without_job, after_id, WAITING)?;
+            for WaitingScan { account, key: (image_id, scan_type), .. } in &waiting {
+                let job = ScanImage { account: *account, image_id: *image_id, scan_type: *scan_type };
+                job::enqueue(tx, &job, now_ms, now_ms)?;
+            }
+            Ok::<_, StoreError>(waiting.last().map(|last| last.id))
+        });
+        app.wake_jobs.wake();
+        match noted.await? {
+            Some(last) => after_id = last,
+            None => return Ok(()),
+        }
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -112,7 +112,8 @@ impl Gate {
         self.shows(finding) && self.includes(finding) && self.fail_on.takes(finding.severity)
     }
 
-    /// Why it cannot be said that nothing else counts, with what the scans say of that.
+    /// Why it cannot be said that nothing else counts, with what the scans say of that: of all findings, also those that are not
+    /// shown.
     pub(super) fn gaps(self, scan: &ImageScan) -> Vec<String> {
         scan.gaps().into_iter().chain(self.unrated(scan)).collect()
     }
@@ -129,11 +130,12 @@ impl Gate {
             let is_unrated = |finding: &&Finding| {
                 finding.image_digest == platform.image_digest
                     && finding.severity == Severity::Undefined
-                    && self.shows(finding)
+                    && (!self.is_only_fixed || finding.fixed_in.is_some())
                     && self.includes(finding)
             };
             let unrated = scan.findings.iter().filter(is_unrated).count();
-            if self.fail_on.takes(Severity::Undefined) || lacking.is_empty() || unrated == 0 {
+            let is_any_enough = self.fail_on.takes(Severity::Undefined) && self.least.takes(Severity::Undefined);
+            if is_any_enough || lacking.is_empty() || unrated == 0 {
                 return None;
             }
             let findings = counted(unrated, "finding has", "findings have");
@@ -143,11 +145,11 @@ impl Gate {
         scan.platforms.iter().filter_map(of_platform).collect()
     }
 
-    /// What follows from all of them.
-    pub(crate) fn verdict(self, scan: &ImageScan) -> Verdict {
+    /// What follows from all of them, with what is [not known](Self::gaps).
+    pub(crate) fn verdict(self, scan: &ImageScan, gaps: &[String]) -> Verdict {
         if scan.findings.iter().any(|finding| self.counts(finding)) {
             Verdict::Findings
-        } else if self.gaps(scan).is_empty() {
+        } else if gaps.is_empty() {
             Verdict::Clean
         } else {
             Verdict::Unknown

@@ -38,12 +38,13 @@ impl ShowArgs {
 /// Prints what was found in an image. Ends with "no" if something counts, and with an error if it cannot be said that
 /// nothing does.
 pub(crate) fn show(output: &mut Output<'_>, mut scan: ImageScan, gate: Gate) -> Result<Outcome, Error> {
+    let (gaps, short_gaps) = (gate.gaps(&scan), gate.short_gaps(&scan));
     scan.findings.retain(|finding| gate.shows(finding));
     scan.findings.sort_by(|one, other| one.rank().cmp(&other.rank()));
-    let (verdict, gaps) = (gate.verdict(&scan), gate.gaps(&scan));
+    let verdict = gate.verdict(&scan, &gaps);
     match output.format() {
         Format::Text => {
-            let text = text::of(&scan, gate, output);
+            let text = text::of(&scan, gate, &short_gaps, output);
             output.show(&scan, |_| text)?;
         }
         Format::Json => {
@@ -56,14 +57,14 @@ pub(crate) fn show(output: &mut Output<'_>, mut scan: ImageScan, gate: Gate) -> 
             }
             output.show(&shown, |_| String::new())?;
         }
-        Format::Sarif => output.show(&sarif::of(&scan, gate), |_| String::new())?,
+        Format::Sarif => output.show(&sarif::of(&scan, gate, &gaps), |_| String::new())?,
     }
     match verdict {
         Verdict::Clean => Ok(Outcome::Done),
         Verdict::Findings => Ok(Outcome::No),
         Verdict::Unknown => {
             // For people the reason was printed where it shows how far each scan is.
-            let gaps = if output.format() == Format::Text { gate.short_gaps(&scan) } else { gaps };
+            let gaps = if output.format() == Format::Text { short_gaps } else { gaps };
             Err(Error::Unknown(format!("it is not known whether {} is sound: {}", scan.name(), gaps.join("; "))))
         }
     }

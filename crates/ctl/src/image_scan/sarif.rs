@@ -14,7 +14,7 @@ const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/').remove(b'+');
 
 /// One run: a rule for each vulnerability, and a result for each package of a finding.
-pub(super) fn of(scan: &ImageScan, gate: Gate) -> Value {
+pub(super) fn of(scan: &ImageScan, gate: Gate, gaps: &[String]) -> Value {
     let (mut rules, mut at): (Vec<Value>, HashMap<&str, usize>) = (Vec::new(), HashMap::new());
     let mut results = Vec::new();
     for finding in &scan.findings {
@@ -25,7 +25,6 @@ pub(super) fn of(scan: &ImageScan, gate: Gate) -> Value {
         let platform = scan.platforms.iter().find(|platform| platform.image_digest == finding.image_digest);
         results.extend(finding.packages.iter().map(|package| result(scan, gate, platform, finding, package, index)));
     }
-    let gaps = gate.gaps(scan);
     let driver = json!({ "name": "Wharf", "version": env!("CARGO_PKG_VERSION"), "rules": rules });
     let notes: Vec<Value> = gaps
         .iter()

@@ -12,7 +12,7 @@ const COLUMNS: [&str; 8] = ["SEVERITY", "VULNERABILITY", "PACKAGE", "INSTALLED",
 const CUT: [usize; 2] = [7, 2];
 
 /// All of it, without a line break at the end. The findings are in order, and none is left out.
-pub(super) fn of(scan: &ImageScan, gate: Gate, output: &Output<'_>) -> String {
+pub(super) fn of(scan: &ImageScan, gate: Gate, gaps: &[String], output: &Output<'_>) -> String {
     let mut parts = Vec::new();
     let mut heading = vec![field("Image", clean(&scan.name()))];
     if let ImageId { image_digest: Some(digest), image_tag: Some(_) } = &scan.image_id {
@@ -42,7 +42,7 @@ pub(super) fn of(scan: &ImageScan, gate: Gate, output: &Output<'_>) -> String {
     if scan.platforms.is_empty() {
         parts.push(fields(&heading));
     }
-    parts.push(summary(scan, gate));
+    parts.push(summary(scan, gate, gaps));
     parts.join("\n\n")
 }
 
@@ -134,9 +134,8 @@ fn rows(findings: &[&Finding], output: &Output<'_>) -> String {
 }
 
 /// How many there are, and what it means.
-fn summary(scan: &ImageScan, gate: Gate) -> String {
+fn summary(scan: &ImageScan, gate: Gate, gaps: &[String]) -> String {
     let included: Vec<&Finding> = scan.findings.iter().filter(|finding| gate.includes(finding)).collect();
-    let gaps = gate.short_gaps(scan);
     let mut lines = Vec::new();
     if included.is_empty() {
         let filters = if gate.is_only_fixed { " that a version fixes" } else { "" };

@@ -172,6 +172,12 @@ async fn what_nobody_has_rated_is_not_known_to_be_harmless() {
     let ran = run(&["findings", "app:v1", "--fail-on", "high", "--output", "json"], vec![ok(&part)]).await;
     let shown: Value = serde_json::from_str(&ran.printed).expect("JSON");
     assert_eq!((&shown["verdict"], &shown["unknown"]), (&json!("UNKNOWN"), &json!([why])));
+    // What is not shown is as little known.
+    for arguments in [&["--severity", "high"][..], &["--severity", "high", "--fail-on", "high"]] {
+        let ran = run(&[&["findings", "app:v1"], arguments].concat(), vec![ok(&part)]).await;
+        assert_eq!(code(&ran), 2, "{arguments:?}");
+        assert!(ran.printed.contains(why), "{}", ran.printed);
+    }
     // Whoever asks for any finding has one; where something counts, it does; where all is rated, nothing is missed.
     let high = finding("CVE-2026-3", "HIGH", None, &json!({}));
     let low = finding("CVE-2026-6", "LOW", None, &json!({}));

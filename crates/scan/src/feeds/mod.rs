@@ -127,6 +127,8 @@ pub struct About<'a> {
     pub ecosystem: Option<Ecosystem>,
     /// The release that it is of, where the form does not tell.
     pub release: Option<&'a str>,
+    /// Which of the feed's files it is, such as `v3.20/main`; empty where that is not known.
+    pub part: &'a str,
 }
 
 /// What a feed tells, one at a time.

@@ -47,6 +47,12 @@ pub fn read(import: &mut Import<'_>, input: &mut dyn Read) -> ControlFlow<()> {
             }
             Part::Member("reponame", value) => {
                 repository = json::parse::<String>(value).ok().filter(|name| is_name(name));
+                let asked = import.about.part.rsplit_once('/').map(|(_, asked)| asked);
+                if let (Some(asked), Some(told)) = (asked, &repository)
+                    && asked != told
+                {
+                    return import.report.end(format!("it is of the repository '{told}', and not of '{asked}'"));
+                }
             }
             Part::Member(..) => {}
             Part::Element(bytes) => match json::parse::<Entry>(bytes) {

@@ -8,6 +8,7 @@ use store::db::Tx;
 use store::error::StoreError;
 use store::tables::advisory_feeds::{self, NewRevision};
 use store::tables::advisory_records;
+use store::tables::image_scans::ScanStatus;
 
 use super::fixture::{Fixture, alpine, secdb};
 use crate::advisory_update::{self, FileNotes, OpenFile, Refused, Shrinking};
@@ -102,14 +103,58 @@ async fn a_feed_tells_of_nothing_that_is_not_its_own() {
         wanted.map_err(|error: StoreError| error).expect("wanted");
         advisory_update::put_in_force(&fixture.app.db, "osv-pypi", (feed, &feed.files[0]), open, with, 1).await
     };
-    let refused = put(&[record("GHSA-1", "npm")]).await.expect_err("it tells of npm alone");
-    assert!(refused.to_string().contains("none of its 1 records tells of packages of PyPI"), "{refused}");
+    for lines in [
+        vec![record("GHSA-1", "npm")],
+        vec![record("GHSA-1", "npm"), record("GHSA-2", "npm"), record("GHSA-3", "PyPI")],
+    ] {
+        let refused = put(&lines).await.expect_err("it tells of npm");
+        assert!(refused.to_string().contains("tell of others than packages of PyPI"), "{refused}");
+    }
     assert_eq!(put(&[record("GHSA-1", "npm"), record("GHSA-2", "PyPI")]).await.expect("in force").records, 2);
     let of = async |ecosystem: &'static str| {
         let rows = fixture.app.db.read(move |tx| advisory_records::of_packages(tx, ecosystem, "", &["a"])).await;
         rows.expect("readable").len()
     };
     assert_eq!((of("PyPI").await, of("npm").await), (1, 0));
+}
+
+#[tokio::test]
+async fn a_file_of_another_release_or_repository_is_no_revision() {
+    let fixture = Fixture::new().await;
+    let good = String::from_utf8(secdb(&[("openssl", FIXES)])).expect("text");
+    fixture.advise(good.as_bytes()).await.expect("in force");
+    for (from, to, why) in [
+        ("v3.20", "v3.19", "1 of its 1 records tell of others than packages of Alpine 3.20"),
+        (r#""main""#, r#""community""#, "it is of the repository 'community', and not of 'main'"),
+    ] {
+        assert!(good.contains(from), "{good}");
+        let refused = fixture.advise(good.replace(from, to).as_bytes()).await.expect_err("it is another's");
+        assert!(refused.to_string().contains(why), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn all_scans_go_on_and_none_is_lost() {
+    const IMAGES: usize = 3;
+    let fixture = Fixture::new().await;
+    let repository = fixture.home().await;
+    let mut images = Vec::new();
+    for number in 0..IMAGES {
+        let layer = alpine(&[("openssl", &format!("0.{number}-r0"))]);
+        images.push(fixture.push(&repository, &[layer]).await);
+        assert_eq!(fixture.scan(images[number]).await.status, ScanStatus::Pending);
+    }
+    // A server that died between two transactions has noted no job.
+    let forgotten = fixture.app.db.write(|tx| tx.execute("DELETE FROM jobs", &[]));
+    forgotten.await.map_err(|error: StoreError| error).expect("forgotten");
+    fixture.advise_quietly(&secdb(&[("openssl", FIXES)])).await;
+    fixture.work_off().await;
+    assert_eq!(fixture.found(images[0]).await.status, ScanStatus::Pending, "nobody works on it");
+    update_advisories::schedule(&fixture.app).await.expect("looked at");
+    fixture.work_off().await;
+    for image in images {
+        assert_eq!(fixture.found(image).await.status, ScanStatus::Complete);
+    }
 }
 
 #[tokio::test]
@@ -165,11 +210,15 @@ async fn of_two_updates_one_counts() {
     let fixture = Fixture::new().await;
     let good = secdb(&[("openssl", &[("3.3.2-r1", &["CVE-2024-0001"])])]);
     fixture.advise(&good).await.expect("in force");
-    // Another node puts the same revision in force, just before this one does.
-    let notes = NewRevision { revision: 2, files: "{}", source_updated_at_ms: None, records: 1, broken: 0 };
-    let first = fixture.app.db.write(move |tx| advisory_feeds::put_in_force(tx, NAME, &notes, 5));
-    assert!(first.await.map_err(|error: StoreError| error).expect("written"));
-    let again = NewRevision { revision: 2, files: "{}", source_updated_at_ms: None, records: 1, broken: 0 };
-    let second = fixture.app.db.write(move |tx| advisory_feeds::put_in_force(tx, NAME, &again, 6));
-    assert!(!second.await.map_err(|error: StoreError| error).expect("not written"));
+    // A node that was held up finds that another is at the same revision, and then that it is in force.
+    let put = async |writer: &'static str| {
+        let new = NewRevision { writer, revision: 2, files: "{}", source_updated_at_ms: None, records: 1, broken: 0 };
+        let put = fixture.app.db.write(move |tx| advisory_feeds::put_in_force(tx, NAME, &new, 5)).await;
+        put.map_err(|error: StoreError| error).expect("asked")
+    };
+    for writer in ["held up", "other"] {
+        let begun = fixture.app.db.write(move |tx| advisory_feeds::begin(tx, NAME, writer)).await;
+        begun.map_err(|error: StoreError| error).expect("begun");
+    }
+    assert_eq!((put("held up").await, put("other").await, put("other").await), (false, true, false));
 }

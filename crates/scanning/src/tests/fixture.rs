@@ -256,8 +256,20 @@ impl Fixture {
         self.advise_as(&file_name(of, file), content).await
     }
 
+    /// Puts advisories in force, and tells nobody.
+    pub async fn advise_quietly(&self, content: &[u8]) {
+        let (of, file) = self.only_file();
+        self.put_in_force(&file_name(of, file), content).await.expect("in force");
+    }
+
     /// Puts advisories in force under a name.
     pub async fn advise_as(&self, name: &str, content: &[u8]) -> Result<Updated, Refused> {
+        let updated = self.put_in_force(name, content).await?;
+        update_advisories::let_go_on(&self.app).await.expect("noted");
+        Ok(updated)
+    }
+
+    async fn put_in_force(&self, name: &str, content: &[u8]) -> Result<Updated, Refused> {
         let (of, file) = self.only_file();
         let asked = name.to_owned();
         let done = self.app.db.write(move |tx| advisory_feeds::want(tx, &asked).map(drop));
@@ -265,9 +277,6 @@ impl Fixture {
         let open = OpenFile { input: Cursor::new(content.to_vec()), scratch: None };
         let (notes, now_ms) = (FileNotes { files: "{}".to_owned(), source_updated_at_ms: None }, self.app.now_ms());
         let with = (&notes, Shrinking::Refused);
-        let updated = advisory_update::put_in_force(&self.app.db, name, (of, file), open, with, now_ms).await?;
-        let let_go_on = self.app.db.write(move |tx| update_advisories::let_go_on(tx, now_ms));
-        let_go_on.await.map_err(|error: StoreError| error).expect("noted");
-        Ok(updated)
+        advisory_update::put_in_force(&self.app.db, name, (of, file), open, with, now_ms).await
     }
 }

@@ -74,6 +74,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(25, "scanning", "0025_scanning.sql"),
     migration!(26, "job_accounts", "0026_job_accounts.sql"),
     migration!(27, "artifacts", "0027_artifacts.sql"),
+    migration!(28, "advisory_writers", "0028_advisory_writers.sql"),
 ];
 
 /// A transaction that keeps all other migrating programs out and can run a whole script.

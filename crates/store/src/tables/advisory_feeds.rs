@@ -32,6 +32,8 @@ pub struct WantedFeed {
 /// What became of a try to fetch a feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewRevision<'a> {
+    /// Who has written it, see [`begin`].
+    pub writer: &'a str,
     /// The revision, which is in force from now on: the one after that before.
     pub revision: i64,
     /// See [`WantedFeed::files`].
@@ -114,11 +116,19 @@ pub fn note_failure(tx: &mut dyn Tx, name: &str, failure: &str, now_ms: i64) -> 
     Ok(())
 }
 
-/// Puts a revision in force whose records are all stored; `false` if another was put in force since they were.
+/// Notes who writes the next revision from now on.
+pub fn begin(tx: &mut dyn Tx, name: &str, writer: &str) -> Result<(), StoreError> {
+    tx.execute("UPDATE advisory_feeds SET writer = $1 WHERE name = $2", &[writer.into(), name.into()])?;
+    Ok(())
+}
+
+/// Puts a revision in force whose records are all stored; `false` if another was put in force since they were, or somebody else
+/// has [begun](begin) to write it.
 pub fn put_in_force(tx: &mut dyn Tx, name: &str, new: &NewRevision<'_>, now_ms: i64) -> Result<bool, StoreError> {
     let changed = tx.execute(
         "UPDATE advisory_feeds SET revision = $1, files = $2, source_updated_at_ms = $3, records = $4, broken = $5, \
-         changed_at_ms = $6, checked_at_ms = $6, attempted_at_ms = $6, failure = NULL WHERE name = $7 AND revision = $8",
+         changed_at_ms = $6, checked_at_ms = $6, attempted_at_ms = $6, failure = NULL WHERE name = $7 AND revision = $8 \
+         AND writer = $9",
         &[
             new.revision.into(),
             new.files.into(),
@@ -128,6 +138,7 @@ pub fn put_in_force(tx: &mut dyn Tx, name: &str, new: &NewRevision<'_>, now_ms: 
             now_ms.into(),
             name.into(),
             (new.revision - 1).into(),
+            new.writer.into(),
         ],
     )?;
     Ok(changed == 1)

@@ -266,17 +266,41 @@ pub fn is_any_waiting_for_layer(tx: &mut dyn Tx, account: &AccountId, layer: &Di
     Ok(found.is_some())
 }
 
-/// Up to `limit` scans that have not ended, those that were asked for first before the others, each with the account that has
-/// the image.
-pub fn list_waiting(tx: &mut dyn Tx, limit: usize) -> Result<Vec<(AccountId, ScanKey)>, StoreError> {
-    let rows = tx.query(
-        "SELECT r.account_id, s.image_id, s.scan_type FROM image_scans s JOIN images i ON i.id = s.image_id \
-         JOIN repositories r ON r.id = i.repository_id WHERE s.ended_at_ms IS NULL ORDER BY s.requested_at_ms, s.id LIMIT $1",
-        &[count(limit)],
-    )?;
+/// A scan that has not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitingScan {
+    /// The row's key.
+    pub id: i64,
+    /// The account that has the image.
+    pub account: AccountId,
+    /// Which scan it is.
+    pub key: ScanKey,
+}
+
+/// Up to `limit` scans that have not ended, from the first after `after_id` on; those alone for which no job of a kind is noted, if
+/// one is named: its key is the image's and the type of scanning, with a blank between.
+pub fn list_waiting(
+    tx: &mut dyn Tx,
+    without_job: Option<&str>,
+    after_id: i64,
+    limit: usize,
+) -> Result<Vec<WaitingScan>, StoreError> {
+    let has_none = "AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.kind = $3 \
+                    AND j.key = CAST(s.image_id AS TEXT) || ' ' || s.scan_type)";
+    let sql = format!(
+        "SELECT s.id, r.account_id, s.image_id, s.scan_type FROM image_scans s JOIN images i ON i.id = s.image_id \
+         JOIN repositories r ON r.id = i.repository_id WHERE s.ended_at_ms IS NULL AND s.id > $1 {} ORDER BY s.id LIMIT $2",
+        if without_job.is_some() { has_none } else { "" }
+    );
+    let mut parameters = vec![after_id.into(), count(limit)];
+    parameters.extend(without_job.map(Into::into));
+    let rows = tx.query(&sql, &parameters)?;
     readable(&rows, "image_scans", |row| {
-        let key = (row.int(1)?, parse_column(row.text(2)?, "image_scans.scan_type")?);
-        Ok((parse_column(row.text(0)?, "repositories.account_id")?, key))
+        Ok(WaitingScan {
+            id: row.int(0)?,
+            account: parse_column(row.text(1)?, "repositories.account_id")?,
+            key: (row.int(2)?, parse_column(row.text(3)?, "image_scans.scan_type")?),
+        })
     })
 }
 

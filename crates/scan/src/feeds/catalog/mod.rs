@@ -81,7 +81,7 @@ impl Feed {
             [only] => Some(*only),
             _ => None,
         };
-        About { source: &self.name, ecosystem, release: file.release.as_deref() }
+        About { source: &self.name, ecosystem, release: file.release.as_deref(), part: &file.part }
     }
 
     /// What reading a file of it may cost.

@@ -35,7 +35,7 @@ fn record(name: &str, packages: &[&str]) -> NewRecord {
 }
 
 fn new_revision(revision: i64) -> NewRevision<'static> {
-    NewRevision { revision, files: "{}", source_updated_at_ms: Some(revision), records: 2, broken: 1 }
+    NewRevision { writer: "node", revision, files: "{}", source_updated_at_ms: Some(revision), records: 2, broken: 1 }
 }
 
 fn heads_of(tx: &mut dyn Tx, names: &[&str]) -> Result<Vec<String>, StoreError> {
@@ -54,6 +54,8 @@ fn fill(tx: &mut dyn Tx) -> Result<(), StoreError> {
     }
     assert!(heads_of(tx, &["openssl"])?.is_empty(), "it is not in force yet");
     assert!(!advisory_records::covers(tx, "Debian", "12")?);
+    assert!(!advisory_feeds::put_in_force(tx, "debian", &new_revision(1), 9)?, "nobody has begun");
+    advisory_feeds::begin(tx, "debian", "node")?;
     assert!(advisory_feeds::put_in_force(tx, "debian", &new_revision(1), 10)?);
     assert!(!advisory_feeds::put_in_force(tx, "debian", &new_revision(1), 11)?);
     Ok(())
@@ -119,6 +121,7 @@ async fn records_are_found_by_all_names(backend: &Backend) {
         assert!(advisory_feeds::want(tx, "cve")?);
         advisory_records::insert(tx, "cve", 1, &scores)?;
         assert!(advisory_records::of_vulnerabilities(tx, &["CVE-1"])?.is_empty());
+        advisory_feeds::begin(tx, "cve", "node")?;
         assert!(advisory_feeds::put_in_force(tx, "cve", &new_revision(1), 10)?);
         let found = advisory_records::of_vulnerabilities(tx, &["CVE-1", "1", "CVE-2"])?;
         assert_eq!(found.len(), 1, "an advisory's name is none of a vulnerability");
