@@ -219,6 +219,9 @@ def without_checksums(wharf):
         "scanning_configurations",
     ):
         target.execute(f"DROP TABLE {table}")
+    target.execute("DROP INDEX jobs_due_of_account")
+    for table, column in (("jobs", "account"), ("images", "is_artifact")):
+        target.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
     target.execute("DELETE FROM schema_migrations WHERE version >= 23")
     source.close()
     target.close()
