@@ -148,8 +148,8 @@ async fn update(
     match app.fetcher.fetch(wants).await? {
         Outcome::Same(known) => {
             let (name, notes, now_ms) = (name.to_owned(), Notes::text(&known)?, app.now_ms());
-            let noted = app.db.write(move |tx| advisory_feeds::note_current(tx, &name, &notes, now_ms)).await;
-            noted.map_err(|error: StoreError| Failed::from(error))?;
+            let done = app.db.write(move |tx| advisory_feeds::note_current(tx, &name, &notes, now_ms)).await;
+            done.map_err(|error: StoreError| Failed::from(error))?;
             let_go_on(app).await?;
             Ok(())
         }

@@ -76,6 +76,7 @@ const OF_TABLES: &[(&str, &str, IsGood)] = &[
     ("account_settings", "name", is::<AccountSetting>),
     ("account_settings", "value", is_setting),
     ("advisory_feeds", "files", is_json),
+    ("advisory_feeds", "writer", is::<Uuid>),
     ("advisory_records", "kind", is::<RecordKind>),
     ("audit_events", "record", is_json),
     ("blobs", "region", is::<Region>),

@@ -285,15 +285,17 @@ pub fn list_waiting(
     after_id: i64,
     limit: usize,
 ) -> Result<Vec<WaitingScan>, StoreError> {
-    let has_none = "AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.kind = $3 \
+    let has_none = "AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.kind = $2 \
                     AND j.key = CAST(s.image_id AS TEXT) || ' ' || s.scan_type)";
     let sql = format!(
         "SELECT s.id, r.account_id, s.image_id, s.scan_type FROM image_scans s JOIN images i ON i.id = s.image_id \
-         JOIN repositories r ON r.id = i.repository_id WHERE s.ended_at_ms IS NULL AND s.id > $1 {} ORDER BY s.id LIMIT $2",
-        if without_job.is_some() { has_none } else { "" }
+         JOIN repositories r ON r.id = i.repository_id WHERE s.ended_at_ms IS NULL AND s.id > $1 {} ORDER BY s.id LIMIT {}",
+        if without_job.is_some() { has_none } else { "" },
+        if without_job.is_some() { "$3" } else { "$2" },
     );
-    let mut parameters = vec![after_id.into(), count(limit)];
+    let mut parameters = vec![after_id.into()];
     parameters.extend(without_job.map(Into::into));
+    parameters.push(count(limit));
     let rows = tx.query(&sql, &parameters)?;
     readable(&rows, "image_scans", |row| {
         Ok(WaitingScan {

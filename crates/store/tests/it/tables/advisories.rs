@@ -159,6 +159,7 @@ async fn many_packages_come_back(backend: &Backend) {
         let vulnerabilities: Vec<String> = (0..123).map(|number| format!("CVE-{}", number / 2)).collect();
         let new = NewRecord { vulnerabilities: vulnerabilities.clone(), ..record("1", &names) };
         advisory_records::insert(tx, "debian", 1, &new)?;
+        advisory_feeds::begin(tx, "debian", "node")?;
         assert!(advisory_feeds::put_in_force(tx, "debian", &new_revision(1), 10)?);
         let rows = advisory_records::of_packages(tx, "Debian", "12", &names)?;
         assert_eq!(rows.len(), names.len());
