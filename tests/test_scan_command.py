@@ -55,7 +55,7 @@ def feeds():
             "linux-headers": {"6.6.1-r0": ["CVE-2024-0004"]},
         }
     )
-    server.files["/v3.20/community.json"] = secdb({})
+    server.files["/v3.20/community.json"] = secdb({}, repository="community")
     yield server
     server.close()
 

@@ -6,10 +6,10 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
-def secdb(packages, release="3.20"):
+def secdb(packages, release="3.20", repository="main"):
     """Alpine's advisories: `{package: {version that fixes: [vulnerability]}}`."""
     entries = [{"pkg": {"name": name, "secfixes": fixes}} for name, fixes in packages.items()]
-    return json.dumps({"distroversion": f"v{release}", "reponame": "main", "packages": entries}).encode()
+    return json.dumps({"distroversion": f"v{release}", "reponame": repository, "packages": entries}).encode()
 
 
 def tracker(packages, release="bookworm"):

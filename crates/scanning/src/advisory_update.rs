@@ -189,8 +189,9 @@ async fn take_back(db: &Db, name: &str, revision: i64) -> Result<(), StoreError>
     }
 }
 
-/// Removes what ended before the revision that was in force before this one: one is kept, to tell what has changed.
-async fn delete_ended(db: &Db, name: &str, revision: i64) -> Result<(), StoreError> {
+/// Removes what ended before the revision that was in force before this one: one is kept, to tell what has changed. Whoever puts a
+/// revision in force does it, and whoever finds that it is in force, as the other may have died before.
+pub(crate) async fn delete_ended(db: &Db, name: &str, revision: i64) -> Result<(), StoreError> {
     loop {
         let name = name.to_owned();
         if !db.write(move |tx| advisory_records::delete_ended(tx, &name, revision, BATCH)).await? {

@@ -147,6 +147,7 @@ async fn update(
     let wants = Wanted { feed, file, known: known.as_ref(), place: &place, deadline };
     match app.fetcher.fetch(wants).await? {
         Outcome::Same(known) => {
+            advisory_update::delete_ended(&app.db, name, wanted.revision).await?;
             let (name, notes, now_ms) = (name.to_owned(), Notes::text(&known)?, app.now_ms());
             let done = app.db.write(move |tx| advisory_feeds::note_current(tx, &name, &notes, now_ms)).await;
             done.map_err(|error: StoreError| Failed::from(error))?;

@@ -161,19 +161,19 @@ async fn find_lost(app: &Scanning) -> Result<(), StoreError> {
 }
 
 async fn note_jobs(app: &Scanning, without_job: Option<&'static str>) -> Result<(), StoreError> {
-    let (mut after_id, now_ms) = (0, app.now_ms());
+    let (mut after, now_ms) = ((0, 0), app.now_ms());
     loop {
         let noted = app.db.write(move |tx: &mut dyn Tx| {
-            let waiting = image_scans::list_waiting(tx, without_job, after_id, WAITING)?;
+            let waiting = image_scans::list_waiting(tx, without_job, after, WAITING)?;
             for WaitingScan { account, key: (image_id, scan_type), .. } in &waiting {
                 let job = ScanImage { account: *account, image_id: *image_id, scan_type: *scan_type };
                 job::enqueue(tx, &job, now_ms, now_ms)?;
             }
-            Ok::<_, StoreError>(waiting.last().map(|last| last.id))
+            Ok::<_, StoreError>(waiting.last().map(|last| last.place))
         });
         app.wake_jobs.wake();
         match noted.await? {
-            Some(last) => after_id = last,
+            Some(last) => after = last,
             None => return Ok(()),
         }
     }

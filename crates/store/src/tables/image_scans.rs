@@ -269,39 +269,42 @@ pub fn is_any_waiting_for_layer(tx: &mut dyn Tx, account: &AccountId, layer: &Di
 /// A scan that has not ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WaitingScan {
-    /// The row's key.
-    pub id: i64,
+    /// Its place among them: when it was asked for, and the row's key.
+    pub place: (i64, i64),
     /// The account that has the image.
     pub account: AccountId,
     /// Which scan it is.
     pub key: ScanKey,
 }
 
-/// Up to `limit` scans that have not ended, from the first after `after_id` on; those alone for which no job of a kind is noted, if
-/// one is named: its key is the image's and the type of scanning, with a blank between.
+/// Up to `limit` scans that have not ended, those that were asked for first before the others, from the first after a place on;
+/// those alone for which no job of a kind is noted, if one is named: its key is the image's and the type of scanning, with a blank
+/// between.
 pub fn list_waiting(
     tx: &mut dyn Tx,
     without_job: Option<&str>,
-    after_id: i64,
+    (after_ms, after_id): (i64, i64),
     limit: usize,
 ) -> Result<Vec<WaitingScan>, StoreError> {
-    let has_none = "AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.kind = $2 \
+    let has_none = "AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.kind = $3 \
                     AND j.key = CAST(s.image_id AS TEXT) || ' ' || s.scan_type)";
     let sql = format!(
-        "SELECT s.id, r.account_id, s.image_id, s.scan_type FROM image_scans s JOIN images i ON i.id = s.image_id \
-         JOIN repositories r ON r.id = i.repository_id WHERE s.ended_at_ms IS NULL AND s.id > $1 {} ORDER BY s.id LIMIT {}",
+        "SELECT s.requested_at_ms, s.id, r.account_id, s.image_id, s.scan_type FROM image_scans s \
+         JOIN images i ON i.id = s.image_id JOIN repositories r ON r.id = i.repository_id \
+         WHERE s.ended_at_ms IS NULL AND (s.requested_at_ms, s.id) > ($1, $2) {} \
+         ORDER BY s.requested_at_ms, s.id LIMIT {}",
         if without_job.is_some() { has_none } else { "" },
-        if without_job.is_some() { "$3" } else { "$2" },
+        if without_job.is_some() { "$4" } else { "$3" },
     );
-    let mut parameters = vec![after_id.into()];
+    let mut parameters = vec![after_ms.into(), after_id.into()];
     parameters.extend(without_job.map(Into::into));
     parameters.push(count(limit));
     let rows = tx.query(&sql, &parameters)?;
     readable(&rows, "image_scans", |row| {
         Ok(WaitingScan {
-            id: row.int(0)?,
-            account: parse_column(row.text(1)?, "repositories.account_id")?,
-            key: (row.int(2)?, parse_column(row.text(3)?, "image_scans.scan_type")?),
+            place: (row.int(0)?, row.int(1)?),
+            account: parse_column(row.text(2)?, "repositories.account_id")?,
+            key: (row.int(3)?, parse_column(row.text(4)?, "image_scans.scan_type")?),
         })
     })
 }
