@@ -9,9 +9,9 @@ use crate::report::Report;
 use crate::scan_end::End;
 
 /// What ECR says of a scan that has ended (reference/scanning.md 3).
-const COMPLETE: &str = "The scan was completed successfully.";
+pub const COMPLETE: &str = "The scan was completed successfully.";
 /// The same of an image that is watched from then on.
-const ACTIVE: &str = "Continuous scan is selected for image.";
+pub const ACTIVE: &str = "Continuous scan is selected for image.";
 
 /// What an image has packages of, and how much of that was compared.
 pub(crate) struct Compared<'a> {

@@ -19,7 +19,7 @@ pub mod image_config;
 pub mod image_layers;
 pub mod import_advisories;
 pub mod import_file;
-mod judgement;
+pub mod judgement;
 pub mod layer_facts;
 pub mod platforms;
 pub mod reading;

@@ -20,7 +20,7 @@ pub(crate) const IMAGE_CONFIGS: [&str; 2] =
 const MOST: usize = 200;
 
 /// The images that are scanned for one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Platforms {
     /// In the order of their digests.
     pub images: Vec<Image>,

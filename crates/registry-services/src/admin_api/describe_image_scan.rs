@@ -13,12 +13,12 @@ use scan::feeds::{Form, catalog};
 use scan::matching::Class;
 use scan::severity::best;
 use scanning::image_config::{self, ImageConfig};
-use scanning::report::{Exploited, Finding, Report};
+use scanning::report::{Finding, Report};
 use scanning::scans::{FoundScans, PlatformScan, ScanError};
 use serde::Serialize;
 
 use super::errors::WharfError;
-use super::image_scans::{ImagePackage, NamedImage, PagedImageMembers, ScanSummary, present_counts};
+use super::image_scans::{ImagePackage, NamedImage, PagedImageMembers, ScanSummary, ShownExploited, present_counts};
 use super::shapes::ImageId;
 
 /// Tells how far the last scans of an image are, and what they have found, page by page: the exploited first, then the severe.
@@ -145,21 +145,6 @@ struct ShownFinding {
     references: Vec<String>,
     first_seen_at: Timestamp,
     last_seen_at: Timestamp,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ShownExploited {
-    added: String,
-    due: String,
-    is_ransomware: bool,
-}
-
-impl From<&Exploited> for ShownExploited {
-    fn from(exploited: &Exploited) -> Self {
-        let Exploited { added, due, is_ransomware } = exploited.clone();
-        Self { added, due, is_ransomware }
-    }
 }
 
 /// What the vendor says of the fix, in a word.

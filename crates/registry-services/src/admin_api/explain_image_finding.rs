@@ -10,7 +10,7 @@ use registry::Registry;
 use scan::advisory::Rating;
 use scan::matching::Evidence;
 use scan::severity::{Judge, Judged};
-use scanning::report::{Exploited, Finding, Report, Vulnerability};
+use scanning::report::{Finding, Report, Vulnerability};
 use scanning::scans::PlatformScan;
 use scanning::{advisory_index, image_config};
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use store::error::StoreError;
 
 use super::constraints::Check;
 use super::errors::WharfError;
-use super::image_scans::{ImageMembers, ImagePackage, NamedImage};
+use super::image_scans::{ImageMembers, ImagePackage, NamedImage, ShownExploited};
 use super::shapes::ImageId;
 
 /// Tells of each package of an image what was said of a vulnerability in it, and which line of the image's history brought it.
@@ -75,14 +75,6 @@ struct ShownRating {
     score: f64,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ShownExploited {
-    added: String,
-    due: String,
-    is_ransomware: bool,
-}
-
 impl ShownVulnerability {
     /// By any of its names, in the report of a scan.
     fn find(report: &Report, vulnerability: &str) -> Option<Self> {
@@ -93,7 +85,6 @@ impl ShownVulnerability {
         let aliases = names.into_iter().filter(|name| !name.eq_ignore_ascii_case(vulnerability)).cloned().collect();
         let Vulnerability { description, references, ratings, published, modified, likelihood, percentile, .. } = known;
         let rating = |Rating { source, version, vector, score }| ShownRating { source, version, vector, score };
-        let exploited = |Exploited { added, due, is_ransomware }| ShownExploited { added, due, is_ransomware };
         Some(Self {
             aliases,
             description,
@@ -101,7 +92,7 @@ impl ShownVulnerability {
             ratings: ratings.into_iter().map(rating).collect(),
             published,
             modified,
-            exploited: known.exploited.map(exploited),
+            exploited: known.exploited.as_ref().map(Into::into),
             likelihood,
             percentile,
         })

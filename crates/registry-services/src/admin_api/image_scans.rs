@@ -9,7 +9,7 @@ use api::protocols::operation::Call;
 use aws::Timestamp;
 use registry::images::pull::Selector;
 use scan::package::PackageKind;
-use scanning::report::{Place, Report, ReportedPackage};
+use scanning::report::{Exploited, Place, Report, ReportedPackage};
 use scanning::scan_events::by_name;
 use scanning::scans::{self, FoundScans, ScanError};
 use serde::{Deserialize, Serialize};
@@ -165,6 +165,22 @@ pub fn present_counts<'a>(counts: impl IntoIterator<Item = &'a SeverityCounts>) 
         }
     }
     present
+}
+
+/// That a vulnerability is known to be exploited.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShownExploited {
+    added: String,
+    due: String,
+    is_ransomware: bool,
+}
+
+impl From<&Exploited> for ShownExploited {
+    fn from(exploited: &Exploited) -> Self {
+        let Exploited { added, due, is_ransomware } = exploited.clone();
+        Self { added, due, is_ransomware }
+    }
 }
 
 /// A package of an image, and where it is.

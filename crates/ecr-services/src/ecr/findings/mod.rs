@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use aws::Timestamp;
 use scan::severity::Severity;
+use scanning::judgement::{ACTIVE, COMPLETE};
 use scanning::report::Finding;
 use scanning::scans::FoundScans;
 use serde::Serialize;
@@ -16,11 +17,6 @@ use store::tables::scanning_configurations::ScanType;
 
 use basic::ImageScanFinding;
 use enhanced::EnhancedImageScanFinding;
-
-/// What is said of a scan that was done (reference/scanning.md 3).
-const COMPLETE: &str = "The scan was completed successfully.";
-/// The same where the image is watched from then on.
-const ACTIVE: &str = "Continuous scan is selected for image.";
 
 /// `ImageScanStatus`.
 #[derive(Debug, Serialize)]
