@@ -7,6 +7,7 @@ from botocore.exceptions import ClientError
 
 from conftest import environment_of
 from harness.api_push import push_image, push_index, push_layer
+from harness.files import files_under, paths_under
 from harness.images import image, index, noise, write_layout
 from harness.killed import Killer
 from harness.registry_client import (
@@ -253,10 +254,9 @@ class TestTiers:
             repository, ecr = new_repository(wharf, "configured"), wharf.client()
             made = repository.push_image("v1")
             archive(ecr, repository.name, "v1")
-            files = lambda: [path for path in folder.rglob("*") if path.is_file()]  # noqa: E731
-            wait_for(lambda: len(files()) == 2, "config and layer to be there")
+            wait_for(lambda: len(files_under(folder)) == 2, "config and layer to be there")
             assert not (wharf.data_dir / "archive").exists()
-            assert {path.stat().st_mode & 0o077 for path in folder.rglob("*")} == {0}
+            assert {stat.st_mode & 0o077 for stat in paths_under(folder).values()} == {0}
             restore(ecr, repository.name, "v1")
             wait_until_active(ecr, repository.name, made.digest)
             expect_whole_image(repository, "v1", set())

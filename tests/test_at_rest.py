@@ -8,6 +8,7 @@ import shutil
 import pytest
 
 from conftest import environment_of
+from harness.files import files_under
 from harness.registry_client import OCI_MANIFEST, digest_of, image_manifest, new_repository
 from harness.server import Wharf
 from harness.storage import object_of
@@ -32,11 +33,11 @@ def repository(fresh_wharf):
 
 
 def files(wharf):
-    return {path for path in wharf.data_dir.rglob("*") if path.is_file()}
+    return set(files_under(wharf.data_dir))
 
 
 def objects(wharf):
-    return {path for path in (wharf.data_dir / "blobs/objects").rglob("*") if path.is_file()}
+    return set(files_under(wharf.data_dir / "blobs/objects"))
 
 
 def store(wharf, repository, content):

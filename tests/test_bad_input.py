@@ -3,12 +3,12 @@
 import contextlib
 import json
 import uuid
-from pathlib import Path
 
 import pytest
 
 from harness import model_check
 from harness.ecr_client import Ecr, part_parameters
+from harness.files import files_under
 from harness.mutations import Generator
 from harness.raw_http import Dropped, RawConnection, head
 from harness.registry_client import (
@@ -51,9 +51,8 @@ def alive(wharf):
 
 def stored(wharf):
     """Files of blobs and uploads, whatever the layout: everything in the data folder but the database's own files."""
-    folder = Path(wharf.data_dir)
     database = (".db", ".sqlite", ".sqlite3", "-wal", "-shm", "-journal")
-    return {str(path) for path in folder.rglob("*") if path.is_file() and not path.name.endswith(database)}
+    return {str(path) for path in files_under(wharf.data_dir) if not path.name.endswith(database)}
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import pytest
 from conftest import configuration, environment_of
 from harness import bucket, storage
 from harness.api_push import push_layer
+from harness.files import paths_under
 from harness.registry_client import (
     OCI_MANIFEST,
     RegistryClient,
@@ -224,7 +225,7 @@ class TestBytes:
     def test_uploads_in_hand_are_no_orphans(self, fresh_wharf, pushed):
         location = pushed.repository.start_upload()
         pushed.repository.client.patch(location, random_content(2 * SEGMENT)).expect(202)
-        for path in (fresh_wharf.data_dir / "blobs/objects").rglob("*"):
+        for path in paths_under(fresh_wharf.data_dir / "blobs/objects"):
             os.utime(path, (time.time() - 9 * DAY,) * 2)
         assert fsck(fresh_wharf, "--repair")["findings"] == []
 

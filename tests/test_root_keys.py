@@ -9,6 +9,7 @@ import pytest
 
 from conftest import environment_of
 from harness.commands import run
+from harness.files import files_under
 from harness.registry_client import (
     OCI_MANIFEST,
     RegistryClient,
@@ -50,8 +51,7 @@ def wait_until_resealed(wharf, number, seconds=60):
 
 def objects(wharf):
     """The objects with what would change if one was written again."""
-    paths = (wharf.data_dir / "blobs/objects").rglob("*")
-    found = {path: path.stat() for path in paths if path.is_file()}
+    found = files_under(wharf.data_dir / "blobs/objects")
     return {path: (stat.st_ino, stat.st_size, stat.st_mtime_ns) for path, stat in found.items()}
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from harness import postgres
 from harness.commands import refused, run
+from harness.files import contents_under
 from harness.server import Wharf, binary
 
 ROOT_KEY = ("AKIAGIVENBYTHETESTS1", "given-by-the-tests-given-by-the-tests-00")
@@ -44,14 +45,14 @@ def holders(server, secrets):
     for name, secret in secrets.items():
         basic = base64.b64encode(f"AWS:{secret}".encode())
         forms[name] = {secret.encode(), base64.b64encode(secret.encode()), json.dumps(secret).encode()[1:-1], basic}
-    found, looked_at = [], 0
-    for path in server.data_dir.rglob("*"):
-        if path.is_file():
-            looked_at += 1
-            content = path.read_bytes()
-            found += [(name, path.name) for name, known in forms.items() if any(form in content for form in known)]
-    assert looked_at > 2
-    return found
+    contents = contents_under(server.data_dir)
+    assert len(contents) > 2
+    return [
+        (name, path.name)
+        for path, content in contents.items()
+        for name, known in forms.items()
+        if any(form in content for form in known)
+    ]
 
 
 def given_by(how, tmp_path):

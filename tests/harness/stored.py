@@ -8,6 +8,7 @@ import sqlite3
 
 from harness import bucket
 from harness.commands import run
+from harness.files import files_under
 from harness.server import wait_for
 
 # What two servers have in common that hold the same, whatever keys their rows have and whenever they were made.
@@ -62,7 +63,7 @@ def objects(wharf, tier):
     """The bytes of the objects in a folder of the data folder, by file, or in the bucket, by key."""
     if "WHARF_STORAGE_BUCKET" in wharf.environment:
         return bucket.objects(wharf.environment, tier)
-    return {path: path.stat().st_size for path in (wharf.data_dir / tier / "objects").rglob("*") if path.is_file()}
+    return {path: stat.st_size for path, stat in files_under(wharf.data_dir / tier / "objects").items()}
 
 
 def small(wharf):
