@@ -1,6 +1,7 @@
 //! Trying a check on many inputs, so that what fails can be tried again.
 
 use std::hash::{BuildHasher, RandomState};
+use std::time::{Duration, Instant};
 
 use crate::chance::Chance;
 use crate::json::Tree;
@@ -23,7 +24,8 @@ pub enum Form {
 }
 
 /// Checks the seeds as they are, and then `rounds` inputs that are made of them; fifty times as many if
-/// `WHARF_TEST_SOAK` is 1. A check fails by panicking.
+/// `WHARF_TEST_SOAK` is 1, and however many fit into the seconds that `WHARF_TEST_CHANGED_SECONDS` gives. A check fails
+/// by panicking.
 pub fn inputs(form: Form, seeds: &[&str], rounds: u64, check: impl Fn(&[u8])) {
     let whole = seeds.iter().map(|seed| seed.as_bytes());
     run(whole, rounds, |seed| input(form, seeds, seed), check);
@@ -37,8 +39,9 @@ pub fn binaries(seeds: &[&[u8]], rounds: u64, check: impl Fn(&[u8])) {
 fn run<'a>(seeds: impl Iterator<Item = &'a [u8]>, rounds: u64, make: impl Fn(u64) -> Vec<u8>, check: impl Fn(&[u8])) {
     let first = first_seed();
     seeds.for_each(&check);
-    let is_long = std::env::var("WHARF_TEST_SOAK").is_ok_and(|value| value == "1");
-    for round in 0..if is_long { rounds * LONG_FORM } else { rounds } {
+    let length = Length::given(rounds);
+    let begun = Instant::now();
+    for round in (0..).take_while(|round| length.goes_on(*round, begun)) {
         // Each round has a seed of its own, and is the first of a run that begins with it.
         let seed = first.wrapping_add(round);
         let input = make(seed);
@@ -50,6 +53,32 @@ fn run<'a>(seeds: impl Iterator<Item = &'a [u8]>, rounds: u64, make: impl Fn(u64
 /// As [`inputs`], for what reads texts alone: bytes that are none are replaced.
 pub fn texts(form: Form, seeds: &[&str], rounds: u64, check: impl Fn(&str)) {
     inputs(form, seeds, rounds, |input| check(&String::from_utf8_lossy(input)));
+}
+
+/// How long a check is tried.
+#[derive(Debug, PartialEq, Eq)]
+enum Length {
+    Rounds(u64),
+    Time(Duration),
+}
+
+impl Length {
+    /// What the environment asks for, where a check has a number of rounds of its own.
+    fn given(rounds: u64) -> Self {
+        if let Ok(seconds) = std::env::var("WHARF_TEST_CHANGED_SECONDS") {
+            let seconds = seconds.parse().expect("WHARF_TEST_CHANGED_SECONDS is a number");
+            return Self::Time(Duration::from_secs(seconds));
+        }
+        let is_long = std::env::var("WHARF_TEST_SOAK").is_ok_and(|value| value == "1");
+        Self::Rounds(if is_long { rounds * LONG_FORM } else { rounds })
+    }
+
+    fn goes_on(&self, round: u64, begun: Instant) -> bool {
+        match self {
+            Self::Rounds(rounds) => round < *rounds,
+            Self::Time(time) => begun.elapsed() < *time,
+        }
+    }
 }
 
 /// What `WHARF_TEST_SEED` says, or else a fresh one. It is printed at once, for a check that never comes back.
