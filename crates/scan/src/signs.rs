@@ -4,9 +4,10 @@ use std::fmt::{self, Write as _};
 
 use crate::package::Package;
 
-/// Whether a letter is a control character (of ASCII or Latin 1), or turns the direction that text runs in.
+/// Whether a letter is a control character (of ASCII or Latin 1), turns the direction that text runs in, has no width, or
+/// ends a line.
 pub(crate) fn is_sign(letter: char) -> bool {
-    letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    letter.is_control() || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
 }
 
 /// Whether a text has such signs.
@@ -60,7 +61,8 @@ mod tests {
             ("a\u{1b}[2J\n", "a\\u{1b}[2J\\u{a}"),
             ("\u{7f}\u{9b}", "\\u{7f}\\u{9b}"),
             ("\u{202a}\u{202e}\u{2066}\u{2069}", "\\u{202a}\\u{202e}\\u{2066}\\u{2069}"),
-            ("\u{2029}\u{202f}\u{2065}\u{206a}", "\u{2029}\u{202f}\u{2065}\u{206a}"),
+            ("lodash\u{200b}\u{2029}\u{206a}", "lodash\\u{200b}\\u{2029}\\u{206a}"),
+            ("\u{200a}\u{2010}\u{2027}\u{202f}\u{205f}\u{2070}", "\u{200a}\u{2010}\u{2027}\u{202f}\u{205f}\u{2070}"),
         ] {
             assert_eq!(escape(text.to_owned()), escaped);
             assert_eq!(are_in(text), text != escaped);

@@ -3,6 +3,7 @@
 use std::io::Read as _;
 use std::sync::Arc;
 
+use aws::visible;
 use oci::{Manifest, ManifestKind};
 use registry::Registry;
 use registry::images::encryption;
@@ -45,9 +46,16 @@ impl ImageConfig {
         Some(made.created_by.as_str()).filter(|line| !line.is_empty())
     }
 
-    /// The config in these bytes; none if they are none.
+    /// The config in these bytes, with hidden characters written out; none if they are none.
     fn read(bytes: &[u8]) -> Option<Self> {
-        serde_json::from_slice(bytes).ok()
+        let mut config: Self = serde_json::from_slice(bytes).ok()?;
+        let Self { architecture, os, author, history } = &mut config;
+        for text in [architecture, os, author].into_iter().chain(history.iter_mut().map(|line| &mut line.created_by)) {
+            // Lines of a Dockerfile are indented by tabs.
+            let shown: Vec<_> = text.split('\t').map(visible::shown).collect();
+            *text = shown.join("\t");
+        }
+        Some(config)
     }
 }
 
@@ -102,5 +110,17 @@ mod tests {
         for (bytes, is_one) in [(&b"{}"[..], true), (b"", false), (b"[1]", false), (br#"{"history": 1}"#, false)] {
             assert_eq!(ImageConfig::read(bytes).is_some(), is_one, "{bytes:?}");
         }
+    }
+
+    #[test]
+    fn hidden_characters_are_written_out() {
+        let bytes = "{\"architecture\": \"amd64\u{200b}\", \"os\": \"\u{9b}2J\", \"author\": \"\u{202e}ann\", \
+                     \"history\": [{\"created_by\": \"RUN a;\\n\\tb \\u001b[2J\"}]}";
+        let config = ImageConfig::read(bytes.as_bytes()).expect("a config");
+        assert_eq!(
+            [&config.architecture, &config.os, &config.author].map(String::as_str),
+            ["amd64\\u{200b}", "\\u{9b}2J", "\\u{202e}ann"]
+        );
+        assert_eq!(config.line_of_layer(0), Some("RUN a;\n\tb \\u{1b}[2J"));
     }
 }

@@ -10,7 +10,7 @@ fn explained(is_found: bool, rule: &str) -> Value {
     package["imageDigest"] = DIGEST.into();
     package["arch"] = "amd64".into();
     package["isFound"] = is_found.into();
-    package["layerCreatedBy"] = "RUN apt-get install openssl".into();
+    package["layerCreatedBy"] = "RUN apt-get \n\tinstall openssl".into();
     package["evidence"] = json!([{
         "feed": "debian", "record": "CVE-2026-1", "modified": "2026-03-01", "name": "openssl", "version": "3.0.1",
         "range": "before 3.0.2", "rule": rule,

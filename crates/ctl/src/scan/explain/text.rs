@@ -150,7 +150,9 @@ fn group_fields(group: &[&ExplainedPackage], platform: Option<&str>) -> Vec<Fiel
     files.dedup();
     lines.push(("Files", files));
     lines.extend(package.layer_digest.as_ref().map(|layer| field("Layer", layer)));
-    lines.extend(layer_created_by.as_ref().map(|line| field("Made by", line)));
+    // A Dockerfile's line goes on over several, indented by tabs.
+    let one_line = |line: &String| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    lines.extend(layer_created_by.as_ref().map(|line| field("Made by", one_line(line))));
     lines.extend(record_fields(evidence));
     lines
 }
