@@ -52,9 +52,41 @@ pub struct Arguments {
     /// Measure nothing but what reading this layer for its packages costs beside unpacking it (may be repeated)
     #[arg(long, value_name = "FILE")]
     pub layer: Vec<PathBuf>,
+    /// Measure nothing but what scans of this layer cost those who push and pull meanwhile, and the comparing of its packages
+    /// with the advisories (a gzip file, such as a Debian base)
+    #[arg(long, value_name = "FILE", requires = "advisories")]
+    pub scan_layer: Option<PathBuf>,
+    /// The advisories for it: Debian's tracker, as it publishes them
+    #[arg(long, value_name = "FILE", requires = "scan_layer")]
+    pub advisories: Option<PathBuf>,
     /// Be the bare hyper, whose answers have so many bytes
     #[arg(long, value_name = "BYTES", hide = true)]
     pub bare_hyper: Option<usize>,
+}
+
+impl Arguments {
+    /// How many rounds there are, and how long each sample takes.
+    pub fn lengths(&self) -> Result<(usize, Duration)> {
+        let (rounds, seconds) = if self.short { (3, 0.8) } else { (5, 2.5) };
+        let rounds = self.rounds.unwrap_or(rounds);
+        ensure!(rounds > 0, "--rounds must be at least 1");
+        let time = Duration::try_from_secs_f64(self.seconds.unwrap_or(seconds)).context("--seconds")?;
+        Ok((rounds, time))
+    }
+
+    /// Where the servers' folders are.
+    pub fn base(&self) -> Result<PathBuf> {
+        match &self.data_dir {
+            Some(folder) => Ok(folder.clone()),
+            None => Ok(std::env::current_exe()?.with_file_name("bench-data")),
+        }
+    }
+
+    /// Threads of the load client.
+    pub fn threads(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        self.client_threads.unwrap_or(cores / 2).max(1)
+    }
 }
 
 /// What is measured, how long and how often.
@@ -76,16 +108,8 @@ pub struct Plan {
 impl Plan {
     /// Starts the cluster's servers, if there is a row for them.
     pub fn of(arguments: &Arguments, subject: &Program) -> Result<Self> {
-        let (rounds, seconds) = if arguments.short { (3, 0.8) } else { (5, 2.5) };
-        let rounds = arguments.rounds.unwrap_or(rounds);
-        ensure!(rounds > 0, "--rounds must be at least 1");
-        let time = Duration::try_from_secs_f64(arguments.seconds.unwrap_or(seconds)).context("--seconds")?;
-        let base = match &arguments.data_dir {
-            Some(folder) => folder.clone(),
-            None => std::env::current_exe()?.with_file_name("bench-data"),
-        };
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = arguments.client_threads.unwrap_or(cores / 2).max(1);
+        let (rounds, time) = arguments.lengths()?;
+        let (base, threads) = (arguments.base()?, arguments.threads());
 
         let keys = ROWS.iter().map(|row| row.key).chain(SINGLES.iter().map(|single| single.key));
         let keys: Vec<_> = keys.chain(growth::REQUESTS.iter().map(|request| request.key)).collect();

@@ -112,6 +112,11 @@ fn unpack(file: &Path, packing: Packing) -> Result<u64> {
     }
 }
 
+/// Packages that a layer tells of.
+pub fn packages(file: &Path) -> Result<usize> {
+    read(file).with_context(|| format!("layer {}", file.display()))
+}
+
 /// Reads a file for its packages, a second time if it has links that need that.
 fn read(file: &Path) -> Result<usize> {
     let open = || -> io::Result<File> { File::open(file) };

@@ -19,6 +19,7 @@ mod programs;
 mod push;
 mod results;
 mod rows;
+mod scans;
 mod servers;
 mod singles;
 mod stored;
@@ -53,6 +54,25 @@ fn main() -> Result<()> {
                 .with_context(|| format!("write {}", file.display()))?;
         }
         print!("{}", layers::render(&rows));
+        return Ok(());
+    }
+    if let (Some(layer), Some(advisories)) = (&arguments.scan_layer, &arguments.advisories) {
+        let (rounds, time) = arguments.lengths()?;
+        let plan = scans::Plan {
+            program: Program::parse(&arguments.subject, arguments.wharf.as_deref())?,
+            layer,
+            advisories,
+            base: arguments.base()?,
+            rounds,
+            time,
+            threads: arguments.threads(),
+        };
+        let results = scans::measure(&plan)?;
+        if let Some(file) = &arguments.json {
+            fs::write(file, serde_json::to_string_pretty(&results)? + "\n")
+                .with_context(|| format!("write {}", file.display()))?;
+        }
+        print!("{}", scans::render(&results));
         return Ok(());
     }
     let programs = Programs {

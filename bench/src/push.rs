@@ -1,9 +1,10 @@
 //! A push of a blob, as a client makes it.
 
 use anyhow::{Context, Result};
+use aws_lc_rs::digest;
 
 use crate::http::{Connection, Target};
-use crate::payload::{Blob, Payload};
+use crate::payload::{Blob, Payload, sha256_name};
 
 /// Up to this size, a blob leaves in one write with the head of its request.
 const ONE_WRITE_BYTES: u64 = 64 * 1024;
@@ -48,6 +49,22 @@ impl Push {
         let answer = connection.expect(201).await?;
         connection.discard(answer.length).await?;
         Ok(blob)
+    }
+
+    /// Pushes these bytes, and returns their digest.
+    pub async fn bytes(target: &Target, connection: &mut Connection, repository: &str, bytes: &[u8]) -> Result<String> {
+        let start = target.head("POST", &format!("/v2/{repository}/blobs/uploads/"), &["Content-Length: 0"]);
+        connection.send(&start).await?;
+        let answer = connection.expect(202).await?;
+        connection.discard(answer.length).await?;
+        let digest = sha256_name(&digest::digest(&digest::SHA256, bytes));
+        let path = finishing_path(&answer.location.context("an upload without a Location")?, &digest)?;
+        let headers = ["Content-Type: application/octet-stream", &format!("Content-Length: {}", bytes.len())];
+        connection.send(&target.head("PUT", &path, &headers)).await?;
+        connection.send(bytes).await?;
+        let answer = connection.expect(201).await?;
+        connection.discard(answer.length).await?;
+        Ok(digest)
     }
 
     async fn send_body(&self, connection: &mut Connection, blob: &Blob) -> Result<()> {

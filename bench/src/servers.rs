@@ -23,6 +23,9 @@ const FOLDER_PREFIX: &str = "wharf-bench-";
 /// Short, because how long a start takes is measured too.
 const START_POLL: Duration = Duration::from_micros(200);
 
+/// What opens `/metrics` of a server that scans.
+pub const METRICS_TOKEN: &str = "bench-metrics-0000";
+
 /// What a server is started with.
 #[derive(Clone, Copy)]
 pub enum Setting<'a> {
@@ -30,6 +33,8 @@ pub enum Setting<'a> {
     Plain,
     /// TLS, and files.
     Tls,
+    /// Plain HTTP, and files; a Wharf that fetches no advisories, and tells of itself to who has [`METRICS_TOKEN`].
+    Scanning,
     /// Plain HTTP; Wharf with PostgreSQL and a bucket, docker-registry with a bucket.
     Cluster(&'a Cluster),
 }
@@ -170,8 +175,17 @@ async fn start_wharf(program: &Program, setting: Setting<'_>, folder: &Path) -> 
         variables.push(("WHARF_TLS_CERTIFICATE", certificate.certificate.display().to_string()));
         variables.push(("WHARF_TLS_KEY", certificate.key.display().to_string()));
     }
-    if let Setting::Cluster(cluster) = setting {
-        variables.extend(cluster.wharf_variables().await?);
+    match setting {
+        Setting::Plain | Setting::Tls => {}
+        Setting::Scanning => variables.extend(
+            [
+                ("WHARF_SCANNING_OFFLINE", "true"),
+                ("WHARF_METRICS_ON_MAIN_LISTENER", "true"),
+                ("WHARF_METRICS_TOKEN", METRICS_TOKEN),
+            ]
+            .map(|(name, value)| (name, value.to_owned())),
+        ),
+        Setting::Cluster(cluster) => variables.extend(cluster.wharf_variables().await?),
     }
     let endpoint = data_dir(folder).join("endpoint");
     spawn(program, &wharf_arguments(folder), &variables, folder, async || {
@@ -195,7 +209,7 @@ async fn start_docker_registry(program: &Program, setting: Setting<'_>, folder: 
     let certificate = certificate(setting, folder)?;
     let bucket = match setting {
         Setting::Cluster(cluster) => Some(cluster.new_bucket().await?),
-        Setting::Plain | Setting::Tls => None,
+        Setting::Plain | Setting::Tls | Setting::Scanning => None,
     };
     let (config, address) = docker_registry::configure(&data_dir(folder), certificate.as_ref(), bucket)?;
     let config_file = folder.join("config.yml");
@@ -226,7 +240,7 @@ async fn start_bare_hyper(program: &Program, folder: &Path) -> Result<(Process, 
 fn certificate(setting: Setting<'_>, folder: &Path) -> Result<Option<Certificate>> {
     match setting {
         Setting::Tls => Certificate::make(folder).map(Some),
-        Setting::Plain | Setting::Cluster(_) => Ok(None),
+        Setting::Plain | Setting::Scanning | Setting::Cluster(_) => Ok(None),
     }
 }
 

@@ -17,14 +17,13 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// The bounds within which a layer is read up to all its limits, in a time.
+    /// The bounds within which a layer is read up to all its limits, in a time of a processor: whole seconds, one at least.
     pub fn of(limits: &Limits, time: Duration) -> Self {
         let facts = limits.facts_bytes as u64;
         // A file, and what is unpacked of it; the facts, and their bytes.
         let content = limits.file_bytes.saturating_mul(4);
         let memory_bytes = PROGRAM_BYTES.saturating_add(content).saturating_add(facts.saturating_mul(4));
-        // What one thread takes of a processor is no longer than that; this one holds where the parent is gone.
-        Self { memory_bytes, cpu_seconds: time.as_secs().saturating_add(2) }
+        Self { memory_bytes, cpu_seconds: time.as_secs().max(1) }
     }
 
     /// As arguments of the child.
@@ -47,7 +46,7 @@ mod tests {
     fn bounds_as_arguments() {
         let bounds = Bounds::of(&Limits::default(), Duration::from_secs(60));
         assert_eq!(Bounds::of_arguments(&bounds.to_arguments()), Some(bounds));
-        assert_eq!(bounds, Bounds { memory_bytes: (320 + 4 * 256 + 4 * 128) << 20, cpu_seconds: 62 });
+        assert_eq!(bounds, Bounds { memory_bytes: (320 + 4 * 256 + 4 * 128) << 20, cpu_seconds: 60 });
         for wrong in [&["1"][..], &["1", "-2"], &["1", "2", "3"], &["", "2"]] {
             let arguments: Vec<String> = wrong.iter().map(|text| (*text).to_owned()).collect();
             assert_eq!(Bounds::of_arguments(&arguments), None, "{wrong:?}");

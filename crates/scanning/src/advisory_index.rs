@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use registry::Registry;
 use runtime::boxed;
+use runtime::timer;
 use scan::advisory::Head;
 use scan::ecosystem::Ecosystem;
 use scan::matching::{self, AdvisoryIndex, Evidence, Facts, Key, MatchLimits, Row};
@@ -113,7 +114,9 @@ pub(crate) async fn compare(
     places: &Places,
 ) -> Result<Option<(Report, Places)>, StoreError> {
     let (now_ms, advisories, places) = (app.now_ms(), app.advisories.clone(), places.clone());
-    app.db
+    let begun = timer::now();
+    let compared = app
+        .db
         .read(move |tx| {
             let AdvisoryState::Current(feeds) = advisory_state::find(tx, &advisories, &places, now_ms)? else {
                 return Ok(None);
@@ -128,7 +131,10 @@ pub(crate) async fn compare(
             report.missing_feeds = feeds.missing;
             Ok(Some((report, uncovered)))
         })
-        .await
+        .await;
+    let took = u64::try_from(timer::since(begun).as_micros()).unwrap_or(u64::MAX);
+    app.metrics.scans.matching_micros.record(took);
+    compared
 }
 
 /// What the records on a vulnerability say of the packages of an image: the place of each in the report, and why it is affected

@@ -8,7 +8,7 @@ use scan::limits::Limits;
 use scan_worker::{Analyst, Demand, Failure};
 
 /// What one layer may take of a processor.
-const TIME: Duration = Duration::from_secs(20 * 60);
+const TIME: Duration = Duration::from_secs(10 * 60);
 
 /// Reads layers into facts.
 #[derive(Debug)]

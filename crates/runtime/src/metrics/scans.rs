@@ -20,6 +20,10 @@ const TIME_BOUNDS: &[u64] = &[
     3_600_000_000,
 ];
 
+/// From a millisecond to a minute, in microseconds.
+const MATCHING_BOUNDS: &[u64] =
+    &[1_000, 3_000, 10_000, 20_000, 50_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000, 60_000_000];
+
 /// What a node counts of scans.
 pub struct ScanCounts {
     /// Scans that came to their end.
@@ -30,6 +34,8 @@ pub struct ScanCounts {
     pub unsupported: Counter,
     /// From the moment that a scan was asked for to its findings, in microseconds.
     pub findings_micros: Histogram,
+    /// Comparing the packages of an image with the advisories in force, in microseconds.
+    pub matching_micros: Histogram,
     /// Layers that were analysed whole.
     pub whole_layers: Counter,
     /// Layers of which a part could not be read.
@@ -51,6 +57,7 @@ impl Default for ScanCounts {
             failed: Counter::default(),
             unsupported: Counter::default(),
             findings_micros: Histogram::new(TIME_BOUNDS),
+            matching_micros: Histogram::new(MATCHING_BOUNDS),
             whole_layers: Counter::default(),
             partial_layers: Counter::default(),
             failed_layers: Counter::default(),
@@ -77,6 +84,9 @@ impl ScanCounts {
         let help = "From the moment that a scan was asked for to its findings.";
         out.family("wharf_scan_seconds", Kind::Histogram, help);
         out.histogram(&[], &self.findings_micros.read(), seconds);
+        let help = "Comparing the packages of an image with the advisories in force, and reading what these say.";
+        out.family("wharf_scan_matching_seconds", Kind::Histogram, help);
+        out.histogram(&[], &self.matching_micros.read(), seconds);
         out.family(
             "wharf_layers_analysed_total",
             Kind::Counter,

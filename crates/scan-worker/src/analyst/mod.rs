@@ -28,6 +28,8 @@ use crate::failure::Failure;
 const SELF: &str = "/proc/self/exe";
 /// How long it waits at most before it asks whether it is to go on.
 const LOOK: Duration = Duration::from_millis(250);
+/// How much longer than its time of a processor a child may take: it comes last where the machine is busy.
+const PATIENCE: u32 = 6;
 /// How long a child may take until it has given up its rights, and until it has read nothing.
 const START: Duration = Duration::from_secs(60);
 
@@ -80,7 +82,8 @@ impl Analyst {
     /// Has a layer read, as it is stored: packed with gzip or zstd, or not at all.
     ///
     /// It is opened when a child is ready, and once more if the child wants to read it a second time. The time is what the
-    /// child has; what the reader takes for itself does not count. The caller is asked four times a second, and after each
+    /// child may take of a processor, to the second; it has six times as long to get that, and what the reader takes
+    /// for itself does not count. The caller is asked four times a second, and after each
     /// read, whether it is to go on.
     pub fn analyse<R: Read>(
         &self,
@@ -93,18 +96,18 @@ impl Analyst {
         let mut process = Process::start(&self.program, &self.arguments, bounds).map_err(Failure::Start)?;
         let mut feed = Feed::new(open, &self.limits);
         let mut hearing = Hearing::new(self.limits);
-        let mut began = Instant::now();
+        let (mut began, patience) = (Instant::now(), time.saturating_mul(PATIENCE));
         let mut confinement = None;
         loop {
             if !goes_on() {
                 return Err(Failure::Cancelled);
             }
             let spent = began.elapsed().saturating_sub(feed.reading());
-            let left = if confinement.is_some() { time } else { START }.saturating_sub(spent);
+            let left = if confinement.is_some() { patience } else { START }.saturating_sub(spent);
             if left.is_zero() {
                 return Err(match confinement {
                     None => Failure::Start(io::Error::new(io::ErrorKind::TimedOut, "it does not answer")),
-                    Some(_) => Failure::Time(time),
+                    Some(_) => Failure::Time(patience),
                 });
             }
             let ready = wait(&process, confinement.is_some() && feed.has_more(), left.min(LOOK));

@@ -15,8 +15,8 @@ use crate::confinement::{Confinement, Part};
 
 /// What lists of processes call a child: started by a link, it would have the link's name.
 const NAME: &CStr = c"wharf-layer";
-/// How much less urgent a child is than the server that started it.
-const NICE: i32 = 5;
+/// How much less urgent a child is than the server that started it: it takes what pushes and pulls leave.
+const NICE: i32 = 19;
 /// What makes the kernel end a child before anything else when memory is short.
 const FIRST_TO_GO: &[u8] = b"1000";
 

@@ -49,12 +49,11 @@ fn what_a_child_does_is_the_fault_of_its_layer() {
 
 #[test]
 fn a_child_has_its_time() {
-    for how in ["spin", "wait"] {
-        let began = Instant::now();
+    // One that waits for nothing takes nothing of a processor.
+    for (how, time) in [("spin", "1s"), ("wait", "6s")] {
         let failure = said(how, Duration::from_secs(1));
         assert_eq!((failure.label(), failure.fault()), ("time", Fault::Layer), "{how}: {failure}");
-        assert_eq!(failure.to_string(), "reading the layer takes more than the 1s that it may");
-        assert!(began.elapsed() >= Duration::from_secs(1));
+        assert_eq!(failure.to_string(), format!("reading the layer takes more than the {time} that it may"));
     }
 }
 
