@@ -8,6 +8,7 @@ from harness.aws_api import AwsApi
 from harness.feeds import FeedServer
 from harness.images import image, index
 from harness.scans import Scanned, advisory, feeds_configuration, image_of, serve_advisories, tree_layer, write
+from harness.server import wait_for
 from harness.terraform import Terraform
 
 pytestmark = pytest.mark.every_store
@@ -48,10 +49,11 @@ def refused(call, **parameters):
 
 
 def test_with_enhanced_scanning(fresh_wharf):
-    """Scans are asked for by no one, the repository's own flag is gone, and rules decide."""
+    """Scans are asked for by no one, the repository's own flag is gone, and rules decide: of what is there already, too."""
     ecr = fresh_wharf.client()
-    ecr.create_repository(repositoryName="app")
-    push_image(ecr, "app", image("before"), "before")
+    for repository in ("app", "other"):
+        ecr.create_repository(repositoryName=repository)
+        push_image(ecr, repository, image("before"), "before")
     ecr.put_registry_scanning_configuration(scanType="ENHANCED", rules=[rule("CONTINUOUS_SCAN", "ap*")])
     push_image(ecr, "app", image("after"), "after")
     disabled = {"Code": "ValidationException", "Message": "This feature is disabled"}
@@ -60,7 +62,19 @@ def test_with_enhanced_scanning(fresh_wharf):
     assert refused(ecr.put_image_scanning_configuration, **flag) == disabled
     told = ecr.describe_image_scan_findings(repositoryName="app", imageId={"imageTag": "after"})
     assert told["imageScanStatus"]["status"] not in ("ACTIVE", "COMPLETE")
-    error = refused(ecr.describe_image_scan_findings, repositoryName="app", imageId={"imageTag": "before"})
+
+    api = AwsApi(fresh_wharf)
+
+    def is_picked_up():
+        before = {"repositoryName": "app", "imageId": {"imageTag": "before"}}
+        answer = api.wharf("DescribeImageScan", before)
+        if answer.status != 200:
+            assert answer.json()["__type"] == "ScanNotFoundException", repr(answer)
+            return False
+        return [platform["scan"]["cause"] for platform in answer.json()["platforms"]] == ["CONFIGURATION"]
+
+    wait_for(is_picked_up, "the image that was there before to be picked up")
+    error = refused(ecr.describe_image_scan_findings, repositoryName="other", imageId={"imageTag": "before"})
     assert error["Code"] == "ScanNotFoundException"
     # DescribeImages says nothing of scans.
     for described in ecr.describe_images(repositoryName="app")["imageDetails"]:

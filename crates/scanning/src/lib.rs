@@ -21,6 +21,8 @@ pub mod import_advisories;
 pub mod import_file;
 pub mod judgement;
 pub mod layer_facts;
+pub mod pick_up;
+pub mod pick_up_images;
 pub mod platforms;
 pub mod reading;
 pub mod report;

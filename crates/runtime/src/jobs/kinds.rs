@@ -12,6 +12,7 @@ pub const KINDS: &[&str] = &[
     "follow_subject",
     "import_advisories",
     "move_blob",
+    "pick_up_images",
     "preview_lifecycle_policy",
     "replicate",
     "replication-backfill",

@@ -2,6 +2,7 @@
 
 use registry::events::Events;
 use registry::events::event::{Event, FrequencyChange};
+use runtime::jobs::job;
 use store::db::Tx;
 use store::error::StoreError;
 use store::tables::registry_id::RegistryId;
@@ -9,12 +10,14 @@ use store::tables::repositories;
 use store::tables::scanning_configurations::ScanType;
 
 use super::Configuration;
+use crate::pick_up_images::PickUpImages;
 
 /// Repositories that are looked at, and that one event tells of at most: an event may have 256 KiB.
 const AT_ONCE: usize = 200;
 
-/// Puts a configuration in place of the one before. With enhanced scanning there are events of the repositories that are
-/// scanned more or less often now (`ECR Scan Resource Change`), if anybody wants to know.
+/// Puts a configuration in place of the one before. With enhanced scanning, images that are there already are picked up, and
+/// there are events of the repositories that are scanned more or less often now (`ECR Scan Resource Change`), if anybody wants
+/// to know.
 pub fn put(
     tx: &mut dyn Tx,
     events: &Events,
@@ -24,10 +27,11 @@ pub fn put(
 ) -> Result<(), StoreError> {
     let before = Configuration::find(tx, registry)?;
     configuration.store(tx, registry)?;
-    if configuration.scan_type != ScanType::Enhanced
-        || before == *configuration
-        || !events.are_wanted(tx, registry, now_ms)?
-    {
+    if configuration.scan_type != ScanType::Enhanced || before == *configuration {
+        return Ok(());
+    }
+    job::enqueue(tx, &PickUpImages::of(registry), now_ms, now_ms)?;
+    if !events.are_wanted(tx, registry, now_ms)? {
         return Ok(());
     }
     let mut after = String::new();

@@ -31,6 +31,7 @@ use crate::advisory_update::{self, FileNotes, OpenFile, Refused, Shrinking, Upda
 use crate::analyse_layer::AnalyseLayer;
 use crate::context::Scanning;
 use crate::import_advisories::ImportAdvisories;
+use crate::pick_up_images::PickUpImages;
 use crate::report::Report;
 use crate::scan_image::{self, ScanImage};
 use crate::testing::scanning;
@@ -241,6 +242,7 @@ impl Fixture {
             Handler::of::<ScanImage, _>(app),
             Handler::of::<AnalyseLayer, _>(app),
             Handler::of::<ImportAdvisories, _>(app),
+            Handler::of::<PickUpImages, _>(app),
         ];
         Worker::new(node, handlers).work_off().await;
     }

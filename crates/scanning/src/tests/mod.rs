@@ -2,4 +2,5 @@
 
 mod advisories;
 mod fixture;
+mod pick_up;
 mod scans;

@@ -43,6 +43,8 @@ stored_enum! {
         Replication = "REPLICATION",
         /// The pull through cache brought it.
         Import = "IMPORT",
+        /// It was there when enhanced scanning took its repository.
+        Configuration = "CONFIGURATION",
     }
 }
 

@@ -28,6 +28,7 @@ use runtime::work::Work;
 use scanning::analyse_layer::AnalyseLayer;
 use scanning::context::Scanning;
 use scanning::import_advisories::ImportAdvisories;
+use scanning::pick_up_images::PickUpImages;
 use scanning::scan_image::ScanImage;
 use scanning::update_advisories::UpdateAdvisories;
 use tokio::sync::watch;
@@ -54,6 +55,7 @@ fn handlers(scanning: &Arc<Scanning>) -> Vec<Handler> {
         Handler::of::<Fill, _>(app),
         Handler::of::<ScanImage, _>(scanning),
         Handler::of::<AnalyseLayer, _>(scanning),
+        Handler::of::<PickUpImages, _>(scanning),
         Handler::of::<UpdateAdvisories, _>(scanning),
         Handler::of::<ImportAdvisories, _>(scanning),
     ];
