@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::media_type::{DOCKER_MANIFEST, OCI_MANIFEST};
+use crate::media_type::{DOCKER_CONFIG, DOCKER_MANIFEST, OCI_CONFIG, OCI_MANIFEST};
 
 /// Media types that mean the same, of configs and layers: OCI's, and Docker's.
 const SAME: [(&str, &str); 5] = [
-    ("application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"),
+    (OCI_CONFIG, DOCKER_CONFIG),
     ("application/vnd.oci.image.layer.v1.tar+gzip", "application/vnd.docker.image.rootfs.diff.tar.gzip"),
     ("application/vnd.oci.image.layer.v1.tar", "application/vnd.docker.image.rootfs.diff.tar"),
     (

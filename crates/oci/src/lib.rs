@@ -10,7 +10,7 @@ mod error;
 mod etag;
 mod link;
 mod manifest;
-mod media_type;
+pub mod media_type;
 mod member_names;
 mod range;
 mod reference;

@@ -1,5 +1,6 @@
 //! Which layers an image is made of, as its manifest says, and whether such an image can be scanned.
 
+use oci::media_type::DOCKER_MANIFEST;
 use oci::{Descriptor, Digest, Manifest, ManifestKind};
 
 use crate::platforms::has_image_config;
@@ -47,7 +48,7 @@ impl ImageLayer {
 }
 
 fn is_dockers(manifest: &Manifest) -> bool {
-    manifest.media_type.as_str().eq_ignore_ascii_case("application/vnd.docker.distribution.manifest.v2+json")
+    manifest.media_type.as_str().eq_ignore_ascii_case(DOCKER_MANIFEST)
 }
 
 /// How the media types of layers of files begin.
@@ -86,11 +87,13 @@ impl ImageLayers {
 
 #[cfg(test)]
 mod tests {
+    use oci::media_type::OCI_MANIFEST;
+
     use super::*;
     use crate::platforms::IMAGE_CONFIGS;
 
     fn of(config: &str, layers: &[&str], more: &str) -> ImageLayers {
-        of_type("application/vnd.oci.image.manifest.v1+json", config, layers, more)
+        of_type(OCI_MANIFEST, config, layers, more)
     }
 
     fn of_type(manifest: &str, config: &str, layers: &[&str], more: &str) -> ImageLayers {
@@ -137,8 +140,7 @@ mod tests {
             assert!(matches!(of(config, &[layer], more), ImageLayers::Layers(_)), "{config} {layer} {more}");
         }
         assert!(matches!(of(IMAGE_CONFIGS[0], &[packed, "application/vnd.in-toto+json"], ""), ImageLayers::Layers(_)));
-        let dockers = "application/vnd.docker.distribution.manifest.v2+json";
-        let odd = of_type(dockers, "application/octet-stream", &["application/octet-stream"], "");
+        let odd = of_type(DOCKER_MANIFEST, "application/octet-stream", &["application/octet-stream"], "");
         assert!(matches!(odd, ImageLayers::Statements(_)), "its layers are looked at");
     }
 

@@ -3,19 +3,17 @@
 
 use std::collections::HashSet;
 
+use oci::media_type::{DOCKER_CONFIG, DOCKER_MANIFEST, DOCKER_MANIFEST_LIST, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST};
 use store::db::Tx;
 use store::error::StoreError;
 use store::tables::images::{self, Image};
 
 /// The manifests of images.
-const MANIFESTS: [&str; 2] =
-    ["application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"];
+const MANIFESTS: [&str; 2] = [OCI_MANIFEST, DOCKER_MANIFEST];
 /// The lists of images.
-const LISTS: [&str; 2] =
-    ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"];
+const LISTS: [&str; 2] = [OCI_INDEX, DOCKER_MANIFEST_LIST];
 /// The configs of images that are run, by their media types: what is in other manifests are artifacts.
-pub(crate) const IMAGE_CONFIGS: [&str; 2] =
-    ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
+pub(crate) const IMAGE_CONFIGS: [&str; 2] = [OCI_CONFIG, DOCKER_CONFIG];
 /// Manifests that are looked at for one index: there are fewer platforms by far.
 const MOST: usize = 200;
 

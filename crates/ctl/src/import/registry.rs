@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use aws_client::root_cause;
 use bytes::Bytes;
+use oci::media_type::OCI_INDEX;
 use oci::{Challenge, Descriptor, Digest, MAX_MANIFEST_BYTES, Manifest, MediaType};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LINK, RANGE, WWW_AUTHENTICATE};
 use reqwest::{Client, Method, Response, StatusCode, Url};
@@ -36,7 +37,6 @@ const MAX_PAGES: usize = 100_000;
 const TAGS_AT_ONCE: usize = 8;
 /// More referrers than any image has; ends what a faulty server would make endless.
 const MAX_REFERRERS: usize = 100_000;
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const ACCEPTED_MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json, application/vnd.cncf.oras.artifact.manifest.v1+json, \
@@ -376,7 +376,7 @@ impl Registry {
         if !self.lacks_referrers.load(Ordering::Relaxed) {
             let url = self.url(&format!("/v2/{repository}/referrers/{subject}"))?;
             match self
-                .pages(repository, url, INDEX, |body| Ok(entries(body)?.into_iter().map(|e| e.digest).collect()))
+                .pages(repository, url, OCI_INDEX, |body| Ok(entries(body)?.into_iter().map(|e| e.digest).collect()))
                 .await
             {
                 Err(Failure::NotFound(_)) => self.lacks_referrers.store(true, Ordering::Relaxed),
@@ -402,7 +402,7 @@ impl Registry {
 
 /// The entries of a list of referrers.
 fn entries(body: &[u8]) -> Result<Vec<Descriptor>, Failure> {
-    let index: Option<MediaType> = INDEX.parse().ok();
+    let index: Option<MediaType> = OCI_INDEX.parse().ok();
     let list = Manifest::parse(body, index.as_ref());
     let list =
         list.map_err(|error| Failure::Final(format!("the source's list of referrers cannot be read: {error}")))?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use oci::media_type::{OCI_INDEX, OCI_MANIFEST};
 use oci::{Algorithm, Digest, Manifest, ManifestError, ManifestKind, MediaType};
 use serde::Deserialize;
 use tokio::sync::mpsc;
@@ -106,8 +107,8 @@ fn guessed(bytes: &[u8]) -> Option<MediaType> {
     }
     let members: Members = serde_json::from_slice(bytes).ok()?;
     let text = match (members.manifests, members.config) {
-        (Some(_), None) => "application/vnd.oci.image.index.v1+json",
-        (None, Some(_)) => "application/vnd.oci.image.manifest.v1+json",
+        (Some(_), None) => OCI_INDEX,
+        (None, Some(_)) => OCI_MANIFEST,
         _ => return None,
     };
     text.parse().ok()

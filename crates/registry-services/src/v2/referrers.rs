@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
+use oci::media_type::OCI_INDEX;
 use oci::{Digest, RepositoryName};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use registry::cache;
@@ -61,8 +62,7 @@ pub async fn list(request: &V2Request<'_>, name: RepositoryName, subject: Digest
             annotations: referrer.annotations,
         })
         .collect();
-    let mut answer =
-        respond::with_body(StatusCode::OK, "application/vnd.oci.image.index.v1+json", oci::referrers_index(&entries));
+    let mut answer = respond::with_body(StatusCode::OK, OCI_INDEX, oci::referrers_index(&entries));
     if artifact_type.is_some() {
         answer.headers_mut().insert(FILTERS_APPLIED, HeaderValue::from_static("artifactType"));
     }
