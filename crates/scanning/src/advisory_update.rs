@@ -21,8 +21,10 @@ use tokio::sync::mpsc;
 const BATCH: usize = 200;
 /// Rows of the packages of such records; an advisory may have thousands.
 const BATCH_ROWS: usize = 2_000;
-/// Batches that wait to be written.
-const WAITING: usize = 4;
+/// Bytes of such records; an advisory may have millions.
+const BATCH_BYTES: usize = 4 << 20;
+/// Batches that wait to be written while another one is written and the next is made.
+const WAITING: usize = 1;
 
 /// Why a file of a feed does not come into force. What was in force stays.
 #[derive(Debug, thiserror::Error)]
@@ -214,17 +216,18 @@ fn read<R: Read + Seek>(
     mut open: OpenFile<R>,
     send: &mpsc::Sender<Vec<NewRecord>>,
 ) -> (Report, u64) {
-    let (mut batch, mut rows, mut of_others) = (Vec::new(), 0, 0);
+    let (mut batch, mut rows, mut bytes, mut of_others) = (Vec::new(), 0, 0, 0);
     let mut hand_on = |record: Record| {
         let has_rows = matches!(&record, Record::Advisory(advisory) if !advisory.affected.is_empty());
         let new = new_record(record, &feed.covers, file.release.as_deref());
         rows += new.packages.len();
+        bytes += bytes_of(&new);
         of_others += u64::from(has_rows && new.packages.is_empty());
         batch.push(new);
-        if batch.len() < BATCH && rows < BATCH_ROWS {
+        if batch.len() < BATCH && rows < BATCH_ROWS && bytes < BATCH_BYTES {
             return ControlFlow::Continue(());
         }
-        rows = 0;
+        (rows, bytes) = (0, 0);
         match send.blocking_send(std::mem::take(&mut batch)) {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
@@ -236,6 +239,12 @@ fn read<R: Read + Seek>(
     // Whoever receives has failed if this does.
     let _ = send.blocking_send(batch);
     (report, of_others)
+}
+
+/// How many bytes are stored of a record, without those of the rows that name its vulnerabilities and packages.
+fn bytes_of(new: &NewRecord) -> usize {
+    let packages = new.packages.iter().map(|package| package.key.name.len().saturating_add(package.body.len()));
+    [new.head.len(), new.details.len()].into_iter().chain(packages).fold(0, usize::saturating_add)
 }
 
 /// A record as it is stored.

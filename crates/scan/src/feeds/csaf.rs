@@ -1,117 +1,28 @@
 //! CSAF VEX, as Red Hat and SUSE publish it: one vulnerability a document, with the state of each product's components.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeSet, HashMap},
     ops::ControlFlow,
 };
 
-use serde::Deserialize;
-use serde_json::Value;
-
 use super::{
-    DETAILS_BYTES, Import, NOTE_BYTES, REFERENCES, SUMMARY_BYTES, clip, is_name, json, openvex::Purl, osv_words,
+    DETAILS_BYTES, Import, NOTE_BYTES, REFERENCES, SUMMARY_BYTES, clip,
+    csaf_document::{Csaf, Document, Product, Tree, Vulnerability},
+    is_name, json,
+    openvex::Purl,
+    osv_words,
 };
 use crate::{
     advisory::{Advisory, Affected, Head, Module, NameOf, Rating, State, Versions},
     ecosystem::{Ecosystem, EcosystemRelease},
 };
 
-#[derive(Deserialize)]
-struct Csaf {
-    document: Value,
-    #[serde(default)]
-    product_tree: Tree,
-    #[serde(default)]
-    vulnerabilities: Vec<Vulnerability>,
-}
-
-#[derive(Deserialize, Default)]
-struct Tree {
-    #[serde(default)]
-    branches: Vec<Branch>,
-    #[serde(default)]
-    full_product_names: Vec<Product>,
-    #[serde(default)]
-    relationships: Vec<Relationship>,
-}
-
-#[derive(Deserialize)]
-struct Branch {
-    #[serde(default)]
-    branches: Vec<Branch>,
-    product: Option<Product>,
-}
-
-#[derive(Deserialize)]
-struct Product {
-    #[serde(default)]
-    product_id: String,
-    #[serde(default)]
-    product_identification_helper: Helper,
-}
-
-#[derive(Deserialize, Default)]
-struct Helper {
-    cpe: Option<String>,
-    purl: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Relationship {
-    full_product_name: Product,
-    #[serde(default)]
-    product_reference: String,
-    #[serde(default)]
-    relates_to_product_reference: String,
-}
-
-#[derive(Deserialize)]
-struct Vulnerability {
-    cve: Option<String>,
-    title: Option<String>,
-    #[serde(default)]
-    ids: Vec<Value>,
-    #[serde(default)]
-    notes: Vec<Value>,
-    release_date: Option<String>,
-    #[serde(default)]
-    product_status: BTreeMap<String, Vec<String>>,
-    #[serde(default)]
-    remediations: Vec<Statement>,
-    #[serde(default)]
-    threats: Vec<Statement>,
-    #[serde(default)]
-    flags: Vec<Flag>,
-    #[serde(default)]
-    scores: Vec<Value>,
-    #[serde(default)]
-    references: Vec<Value>,
-}
-
-#[derive(Deserialize)]
-struct Statement {
-    #[serde(default)]
-    category: String,
-    #[serde(default)]
-    details: String,
-    #[serde(default)]
-    product_ids: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Flag {
-    #[serde(default)]
-    label: String,
-    #[serde(default)]
-    product_ids: Vec<String>,
-}
-
 /// How many products a component may lie in: a package in a module in a release.
 const NESTING: usize = 4;
 
 /// Reads one document.
 pub fn document(import: &mut Import<'_>, bytes: &[u8]) -> ControlFlow<()> {
-    let csaf: Csaf = match json::parse(bytes) {
+    let csaf: Csaf<'_> = match json::parse(bytes) {
         Ok(csaf) => csaf,
         Err(why) => {
             import.report.broken("a document", why);
@@ -119,13 +30,13 @@ pub fn document(import: &mut Import<'_>, bytes: &[u8]) -> ControlFlow<()> {
         }
     };
     let tree = Products::of(&csaf.product_tree);
-    let tracking = &csaf.document["tracking"];
-    let Some(document) = tracking["id"].as_str().filter(|id| is_name(id)) else {
+    let tracking = csaf.document.tracking.as_ref();
+    let Some(document) = tracking.and_then(|tracking| tracking.id.as_str()).filter(|id| is_name(id)) else {
         import.report.broken("a document", "it has no id");
         return ControlFlow::Continue(());
     };
     for vulnerability in &csaf.vulnerabilities {
-        let other = vulnerability.ids.iter().find_map(|id| id["text"].as_str());
+        let other = vulnerability.ids.iter().find_map(|id| id.text.as_str());
         let Some(name) = vulnerability.cve.as_deref().or(other).filter(|id| is_name(id)) else {
             import.report.broken(document, "a vulnerability of it has no name");
             continue;
@@ -142,27 +53,31 @@ pub fn document(import: &mut Import<'_>, bytes: &[u8]) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
-fn head(source: &str, document: &Value, vulnerability: &Vulnerability, name: &str) -> Head {
-    let description = vulnerability.notes.iter().find(|note| note["category"].as_str() == Some("description"));
-    let description = description.and_then(|note| note["text"].as_str()).unwrap_or_default();
-    let title = vulnerability.title.as_deref().or(document["title"].as_str()).unwrap_or_default();
-    let vectors = ["cvss_v3", "cvss_v4", "cvss_v2"]
-        .into_iter()
-        .flat_map(|key| vulnerability.scores.iter().filter_map(move |score| score[key]["vectorString"].as_str()));
+fn head(source: &str, document: &Document<'_>, vulnerability: &Vulnerability<'_>, name: &str) -> Head {
+    let description = vulnerability.notes.iter().find(|note| note.category.as_str() == Some("description"));
+    let description = description.and_then(|note| note.text.as_str()).unwrap_or_default();
+    let title = vulnerability.title.as_deref().or(document.title.as_str()).unwrap_or_default();
+    let scores = &vulnerability.scores;
+    let of = |version: usize| {
+        scores.iter().filter_map(move |score| [&score.cvss_v3, &score.cvss_v4, &score.cvss_v2].into_iter().nth(version))
+    };
+    let vectors = (0..3).flat_map(of).filter_map(|cvss| cvss.as_ref()?.vector.as_str());
     let mut ratings: Vec<Rating> = Vec::new();
     for rating in vectors.filter_map(|vector| Rating::of_vector(source, vector)) {
         if !ratings.contains(&rating) && ratings.len() < 8 {
             ratings.push(rating);
         }
     }
-    let urls = vulnerability.references.iter().filter_map(|reference| reference["url"].as_str());
+    let urls = vulnerability.references.iter().filter_map(|reference| reference.url.as_str());
+    let severity = document.aggregate_severity.as_ref().and_then(|severity| severity.text.as_str());
+    let changed = document.tracking.as_ref().and_then(|tracking| tracking.current_release_date.as_str());
     Head {
         id: name.to_owned(),
         vulnerabilities: vec![name.to_owned()],
-        severity: document["aggregate_severity"]["text"].as_str().map(|word| clip(word, 64).to_owned()),
+        severity: severity.map(|word| clip(word, 64).to_owned()),
         ratings,
-        published: vulnerability.release_date.clone(),
-        modified: document["tracking"]["current_release_date"].as_str().map(str::to_owned),
+        published: vulnerability.release_date.as_deref().map(str::to_owned),
+        modified: changed.map(str::to_owned),
         summary: clip(title, SUMMARY_BYTES).to_owned(),
         details: clip(description, DETAILS_BYTES).to_owned(),
         references: urls.filter(|url| url.len() <= 2048).take(REFERENCES).map(str::to_owned).collect(),
@@ -170,25 +85,27 @@ fn head(source: &str, document: &Value, vulnerability: &Vulnerability, name: &st
     }
 }
 
-fn rows(import: &mut Import<'_>, tree: &Products, vulnerability: &Vulnerability) -> Vec<Affected> {
+fn rows(import: &mut Import<'_>, tree: &Products<'_>, vulnerability: &Vulnerability<'_>) -> Vec<Affected> {
     let mut states: HashMap<&str, &str> = HashMap::new();
     for remediation in &vulnerability.remediations {
-        if matches!(remediation.category.as_str(), "none_available" | "no_fix_planned") {
-            states.extend(remediation.product_ids.iter().map(|id| (id.as_str(), remediation.details.as_str())));
+        if matches!(&*remediation.category, "none_available" | "no_fix_planned") {
+            states.extend(remediation.product_ids.iter().map(|id| (&**id, &*remediation.details)));
         }
     }
     let mut severities: HashMap<&str, &str> = HashMap::new();
-    for threat in vulnerability.threats.iter().filter(|threat| threat.category == "impact") {
-        severities.extend(threat.product_ids.iter().map(|id| (id.as_str(), threat.details.as_str())));
+    for threat in vulnerability.threats.iter().filter(|threat| &*threat.category == "impact") {
+        severities.extend(threat.product_ids.iter().map(|id| (&**id, &*threat.details)));
     }
     let mut reasons: HashMap<&str, &str> = HashMap::new();
     for flag in &vulnerability.flags {
-        reasons.extend(flag.product_ids.iter().map(|id| (id.as_str(), flag.label.as_str())));
+        reasons.extend(flag.product_ids.iter().map(|id| (&**id, &*flag.label)));
     }
     let mut rows: Vec<Affected> = Vec::new();
+    let mut arches: Vec<BTreeSet<String>> = Vec::new();
     let mut known: HashMap<(String, String, Option<String>, String), usize> = HashMap::new();
     for (status, ids) in &vulnerability.product_status {
         for id in ids {
+            // One row more than there may be is told of when the advisory is given on.
             if rows.len() > import.limits.rows {
                 return rows;
             }
@@ -197,52 +114,53 @@ fn rows(import: &mut Import<'_>, tree: &Products, vulnerability: &Vulnerability)
                 continue;
             };
             let fixed = row.versions.fixed.take();
-            match (status.as_str(), fixed) {
+            match (&**status, fixed) {
                 ("fixed" | "first_fixed", Some(version)) => row.versions = Versions::before(version),
                 ("known_affected" | "first_affected" | "last_affected", _) => {
-                    row.note = states.get(id.as_str()).map(|words| clip(words, NOTE_BYTES).to_owned());
-                    row.state = states.get(id.as_str()).map_or(State::Affected, |words| osv_words::state(words));
+                    row.note = states.get(&**id).map(|words| clip(words, NOTE_BYTES).to_owned());
+                    row.state = states.get(&**id).map_or(State::Affected, |words| osv_words::state(words));
                 }
                 ("known_not_affected", _) => {
                     row.state = State::NotAffected;
-                    row.note = reasons.get(id.as_str()).map(|words| clip(words, NOTE_BYTES).to_owned());
+                    row.note = reasons.get(&**id).map(|words| clip(words, NOTE_BYTES).to_owned());
                 }
                 ("under_investigation", _) => row.state = State::UnderInvestigation,
                 _ => continue,
             }
-            row.severity = severities.get(id.as_str()).map(|word| clip(word, 64).to_owned());
+            row.severity = severities.get(&**id).map(|word| clip(word, 64).to_owned());
             // The same package is there once for each architecture.
             let version = row.versions.fixes().next().unwrap_or(status).to_owned();
             let key = (format!("{} {:?}", row.release, row.of), row.name.clone(), row.repository.clone(), version);
-            match known.get(&key).and_then(|at| rows.get_mut(*at)) {
-                Some(same) if same.modules == row.modules => same.arches.append(&mut row.arches),
+            let own = std::mem::take(&mut row.arches);
+            match known.get(&key).and_then(|at| Some((rows.get(*at)?, arches.get_mut(*at)?))) {
+                Some((same, arches)) if same.modules == row.modules => arches.extend(own),
                 _ => {
                     known.insert(key, rows.len());
                     rows.push(row);
+                    arches.push(own.into_iter().collect());
                 }
             }
         }
     }
-    for row in &mut rows {
-        row.arches.sort();
-        row.arches.dedup();
+    for (row, arches) in rows.iter_mut().zip(arches) {
+        row.arches = arches.into_iter().collect();
     }
     rows
 }
 
 /// The products of a document by their ids.
 #[derive(Default)]
-struct Products {
-    places: HashMap<String, EcosystemRelease>,
-    purls: HashMap<String, Purl>,
+struct Products<'a> {
+    places: HashMap<&'a str, EcosystemRelease>,
+    purls: HashMap<&'a str, &'a str>,
     /// What a product is made of: the component, and what it is a component of.
-    parts: HashMap<String, (String, String)>,
+    parts: HashMap<&'a str, (&'a str, &'a str)>,
 }
 
-impl Products {
-    fn of(tree: &Tree) -> Self {
+impl<'a> Products<'a> {
+    fn of(tree: &'a Tree<'_>) -> Self {
         let mut products = Self::default();
-        let mut open: Vec<&Branch> = tree.branches.iter().collect();
+        let mut open: Vec<_> = tree.branches.iter().collect();
         while let Some(branch) = open.pop() {
             open.extend(&branch.branches);
             if let Some(product) = &branch.product {
@@ -252,51 +170,54 @@ impl Products {
         tree.full_product_names.iter().for_each(|product| products.add(product));
         for relationship in &tree.relationships {
             products.add(&relationship.full_product_name);
-            products.parts.insert(
-                relationship.full_product_name.product_id.clone(),
-                (relationship.product_reference.clone(), relationship.relates_to_product_reference.clone()),
-            );
+            let (component, whole) = (&*relationship.product_reference, &*relationship.relates_to_product_reference);
+            products.parts.insert(&relationship.full_product_name.product_id, (component, whole));
         }
         products
     }
 
-    fn add(&mut self, product: &Product) {
+    fn add(&mut self, product: &'a Product<'_>) {
         let helper = &product.product_identification_helper;
         if let Some(place) = helper.cpe.as_deref().and_then(place) {
-            self.places.insert(product.product_id.clone(), place);
+            self.places.insert(&product.product_id, place);
         }
-        if let Some(purl) = helper.purl.as_deref().and_then(Purl::read) {
-            self.purls.insert(product.product_id.clone(), purl);
+        if let Some(purl) = helper.purl.as_deref().filter(|purl| Purl::read(purl).is_some()) {
+            self.purls.insert(&product.product_id, purl);
         }
+    }
+
+    /// The package URL of a product.
+    fn purl(&self, id: &str) -> Option<Purl> {
+        Purl::read(self.purls.get(id)?)
     }
 
     /// The row of a component of a release, with its version where a fix would have it.
     fn row(&self, id: &str) -> Option<Affected> {
-        let (mut component, mut whole) = self.parts.get(id)?.clone();
+        let (mut component, mut whole) = *self.parts.get(id)?;
         let mut module = None;
         for _ in 0..NESTING {
             // A package in a module is its component, and the module one of the release.
-            if let Some((inner, outer)) = self.parts.get(&component) {
-                (component, whole) = (inner.clone(), outer.clone());
+            if let Some(inner) = self.parts.get(component) {
+                (component, whole) = *inner;
                 continue;
             }
-            if let Some(place) = self.places.get(&whole) {
-                return self.row_of(&component, place, module);
+            if let Some(place) = self.places.get(whole) {
+                return self.row_of(component, place, module);
             }
-            let (inner, outer) = self.parts.get(&whole)?;
-            let label =
-                self.purls.get(inner).and_then(|purl| Some(format!("{}:{}", purl.name, purl.version.as_ref()?)));
+            let (inner, outer) = *self.parts.get(whole)?;
+            let label = self.purl(inner).and_then(|purl| Some(format!("{}:{}", purl.name, purl.version?)));
             module = Module::read(label.as_deref().unwrap_or(inner)).or(module);
-            whole = outer.clone();
+            whole = outer;
         }
         None
     }
 
     fn row_of(&self, component: &str, place: &EcosystemRelease, mut module: Option<Module>) -> Option<Affected> {
-        let purl = self.purls.get(component).filter(|purl| purl.kind == "rpm");
-        if self.purls.get(component).is_some_and(|purl| purl.kind != "rpm" && purl.kind != "rpmmod") {
+        let told = self.purl(component);
+        if told.as_ref().is_some_and(|purl| purl.kind != "rpm" && purl.kind != "rpmmod") {
             return None;
         }
+        let purl = told.as_ref().filter(|purl| purl.kind == "rpm");
         // `php:7.4/php` is the package of a stream.
         let text = component.rsplit_once('/').map_or(component, |(label, name)| {
             module = Module::read(label).or(module.take());

@@ -4,11 +4,7 @@ use std::{collections::BTreeMap, io::Read, ops::ControlFlow};
 
 use serde::Deserialize;
 
-use super::{
-    DETAILS_BYTES, Import, clip, is_name,
-    json::{self, Part},
-    osv_words,
-};
+use super::{DETAILS_BYTES, Import, clip, is_name, json, osv_words};
 use crate::{
     advisory::{Advisory, Affected, Head, NameOf, State, Versions},
     ecosystem::Ecosystem,
@@ -53,29 +49,24 @@ const RELEASES: [(&str, &str); 10] = [
     ("sid", "sid"),
 ];
 
-/// Reads the tracker, package by package.
+/// Reads the tracker, one vulnerability of a package at a time: the kernel has thousands.
 pub fn read(import: &mut Import<'_>, input: &mut dyn Read) -> ControlFlow<()> {
-    json::parts(import, input, "", |import, part| {
-        let Part::Member(package, bytes) = part else { return ControlFlow::Continue(()) };
-        let issues: BTreeMap<String, Issue> = match json::parse(bytes) {
-            Ok(issues) => issues,
+    json::members(import, input, |import, package, id, bytes| {
+        if !is_name(id) || !is_name(package) {
+            import.report.broken(package, "it has no name");
+            return ControlFlow::Continue(());
+        }
+        match json::parse(bytes) {
+            Ok(issue) => give(import, package, id, issue),
             Err(why) => {
-                import.report.broken(package, why);
-                return ControlFlow::Continue(());
-            }
-        };
-        for (id, issue) in issues {
-            if is_name(&id) && is_name(package) {
-                give(import, package, id, issue)?;
-            } else {
-                import.report.broken(package, "it has no name");
+                import.report.broken(&format!("{id} {package}"), why);
+                ControlFlow::Continue(())
             }
         }
-        ControlFlow::Continue(())
     })
 }
 
-fn give(import: &mut Import<'_>, package: &str, id: String, issue: Issue) -> ControlFlow<()> {
+fn give(import: &mut Import<'_>, package: &str, id: &str, issue: Issue) -> ControlFlow<()> {
     let mut affected = Vec::new();
     for (name, release) in issue.releases {
         let Some((_, number)) = RELEASES.into_iter().find(|(known, _)| *known == name) else {
@@ -88,7 +79,7 @@ fn give(import: &mut Import<'_>, package: &str, id: String, issue: Issue) -> Con
         // A vulnerability is there once for each package.
         id: format!("{id} {package}"),
         references: vec![format!("https://security-tracker.debian.org/tracker/{id}")],
-        vulnerabilities: vec![id],
+        vulnerabilities: vec![id.to_owned()],
         details: clip(&issue.description.unwrap_or_default(), DETAILS_BYTES).to_owned(),
         ..Head::default()
     };

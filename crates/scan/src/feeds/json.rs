@@ -5,9 +5,12 @@ use std::{
     ops::ControlFlow,
 };
 
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 
-use super::Import;
+use super::{
+    Import,
+    reckoning::{Reckoning, Weights},
+};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 64 << 10;
@@ -21,7 +24,7 @@ pub enum Part<'a> {
 }
 
 /// Reads what the bytes are, saying in words what is wrong.
-pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+pub fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String> {
     serde_json::from_slice(bytes).map_err(|error| error.to_string())
 }
 
@@ -29,9 +32,10 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
 pub fn values(
     import: &mut Import<'_>,
     input: &mut dyn Read,
+    weights: Weights,
     mut read: impl FnMut(&mut Import<'_>, &[u8]) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
-    let mut scanner = Scanner::new(input);
+    let mut scanner = Scanner::new(input, weights);
     // Lists around the values: one that is still open at the end has lost some.
     let mut open = 0_usize;
     loop {
@@ -63,21 +67,11 @@ pub fn parts(
     opened: &str,
     mut read: impl FnMut(&mut Import<'_>, Part<'_>) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
-    let mut scanner = Scanner::new(input);
+    let mut scanner = Scanner::new(input, Weights::OF_VALUES);
     match scanner.next_sign(import)? {
         b'[' => scanner.elements(import, &mut read),
         b'{' => loop {
-            match scanner.next_sign(import)? {
-                b'}' => return ControlFlow::Continue(()),
-                b',' => continue,
-                b'"' => scanner.at -= 1,
-                _ => return import.report.end("it is no JSON"),
-            }
-            let Some(name) = scanner.value(import)? else { return import.report.end("a name is too long") };
-            let Ok(name) = parse::<String>(&name) else { return import.report.end("it is no JSON") };
-            if scanner.next_sign(import)? != b':' {
-                return import.report.end("it is no JSON");
-            }
+            let Some(name) = scanner.name(import)? else { return ControlFlow::Continue(()) };
             let is_opened = name == opened && matches!(scanner.skip_space(), Ok(Some(b'[')));
             if is_opened {
                 scanner.at += 1;
@@ -90,6 +84,34 @@ pub fn parts(
     }
 }
 
+/// Reads an object of objects: each member of the inner ones, with the name of the object and its own. However many there are, one
+/// is in memory at a time.
+pub fn members(
+    import: &mut Import<'_>,
+    input: &mut dyn Read,
+    mut read: impl FnMut(&mut Import<'_>, &str, &str, &[u8]) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    let mut scanner = Scanner::new(input, Weights::OF_VALUES);
+    if scanner.next_sign(import)? != b'{' {
+        return import.report.end("it is no JSON");
+    }
+    while let Some(outer) = scanner.name(import)? {
+        if scanner.next_sign(import)? != b'{' {
+            scanner.at -= 1;
+            if scanner.value(import)?.is_some() {
+                import.report.broken(&outer, "it is no object");
+            }
+            continue;
+        }
+        while let Some(name) = scanner.name(import)? {
+            if let Some(value) = scanner.value(import)? {
+                read(import, &outer, &name, &value)?;
+            }
+        }
+    }
+    ControlFlow::Continue(())
+}
+
 /// Finds where values end, without reading what they say.
 struct Scanner<'a> {
     input: &'a mut dyn Read,
@@ -97,11 +119,12 @@ struct Scanner<'a> {
     /// Where in the buffer the next byte is.
     at: usize,
     is_at_end: bool,
+    weights: Weights,
 }
 
 impl<'a> Scanner<'a> {
-    fn new(input: &'a mut dyn Read) -> Self {
-        Self { input, buffer: Vec::new(), at: 0, is_at_end: false }
+    fn new(input: &'a mut dyn Read, weights: Weights) -> Self {
+        Self { input, buffer: Vec::new(), at: 0, is_at_end: false, weights }
     }
 
     fn peek(&mut self) -> io::Result<Option<u8>> {
@@ -145,6 +168,25 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// The name of an object's next member, with what is between them; `None` at the object's end.
+    fn name(&mut self, import: &mut Import<'_>) -> ControlFlow<(), Option<String>> {
+        loop {
+            match self.next_sign(import)? {
+                b'}' => return ControlFlow::Continue(None),
+                b',' => {}
+                b'"' => break,
+                _ => return ended(import, "it is no JSON"),
+            }
+        }
+        self.at -= 1;
+        let Some(name) = self.value(import)? else { return ended(import, "a name is too long") };
+        let Ok(name) = parse::<String>(&name) else { return ended(import, "it is no JSON") };
+        match self.next_sign(import)? {
+            b':' => ControlFlow::Continue(Some(name)),
+            _ => ended(import, "it is no JSON"),
+        }
+    }
+
     fn elements(
         &mut self,
         import: &mut Import<'_>,
@@ -164,13 +206,16 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The bytes of the next value; `None` for one that is too large or too deep, which is counted and left behind.
+    /// The bytes of the next value, with one blank where there are several; `None` for one that is too large or too deep, which
+    /// is counted and left behind.
     fn value(&mut self, import: &mut Import<'_>) -> ControlFlow<(), Option<Vec<u8>>> {
         if let Err(error) = self.skip_space() {
             return ended(import, error);
         }
+        let (most_bytes, most_memory) = (import.limits.record_bytes, import.limits.record_memory);
         let mut value = Vec::new();
         let mut length = 0_usize;
+        let mut reckoning = Reckoning::new(self.weights);
         let (mut depth, mut deepest) = (0_usize, 0_usize);
         let (mut is_text, mut is_escaped) = (false, false);
         let (mut is_cut, mut last, mut last_sign) = (false, 0_u8, 0_u8);
@@ -193,14 +238,18 @@ impl<'a> Scanner<'a> {
             }
             self.at += 1;
             length += 1;
+            let is_kept = is_text || !(byte.is_ascii_whitespace() && last.is_ascii_whitespace());
+            if is_kept {
+                reckoning.letter();
+            }
             last = byte;
             if !byte.is_ascii_whitespace() {
                 last_sign = byte;
             }
-            if length <= import.limits.record_bytes {
-                value.push(byte);
-            } else {
+            if length > most_bytes || reckoning.bytes > most_memory {
                 value = Vec::new();
+            } else if is_kept {
+                value.push(byte);
             }
             if is_text {
                 match byte {
@@ -216,14 +265,20 @@ impl<'a> Scanner<'a> {
                     b'}' | b']' => depth = depth.saturating_sub(1),
                     _ => {}
                 }
+                reckoning.sign_of_json(byte);
                 deepest = deepest.max(depth);
             }
             if !is_text && depth == 0 && matches!(byte, b'"' | b'}' | b']') {
                 break;
             }
         }
-        if length > import.limits.record_bytes {
+        if length > most_bytes {
             import.report.broken("a record", format_args!("it has {length} bytes"));
+            return ControlFlow::Continue(None);
+        }
+        if reckoning.bytes > most_memory {
+            let why = format_args!("it has {length} bytes, and takes more than {most_memory} of memory");
+            import.report.broken("a record", why);
             return ControlFlow::Continue(None);
         }
         let why = if is_cut { "it breaks off" } else { "it is too deep" };

@@ -4,7 +4,7 @@ use std::{io::Read, ops::ControlFlow};
 
 use serde::Deserialize;
 
-use super::{Exploited, Import, Record, SUMMARY_BYTES, clip, is_cve, is_name, json};
+use super::{Exploited, Import, Record, SUMMARY_BYTES, clip, is_cve, is_name, json, reckoning::Weights};
 
 #[derive(Deserialize)]
 struct Catalogue {
@@ -27,7 +27,7 @@ struct Entry {
 
 /// Reads the catalogue, or its entries one a line.
 pub fn read(import: &mut Import<'_>, input: &mut dyn Read) -> ControlFlow<()> {
-    json::values(import, input, |import, bytes| {
+    json::values(import, input, Weights::OF_VALUES, |import, bytes| {
         let entries = json::parse::<Catalogue>(bytes)
             .map(|catalogue| catalogue.vulnerabilities)
             .or_else(|_| json::parse::<Entry>(bytes).map(|entry| vec![entry]));

@@ -9,17 +9,20 @@ mod archive;
 mod bundle;
 pub mod catalog;
 mod csaf;
+mod csaf_document;
 mod cve;
 mod debian;
 mod epss;
 mod json;
 mod kev;
+mod limits;
 mod openvex;
 mod osv;
 mod osv_words;
 mod oval;
 mod packaging;
 mod photon;
+mod reckoning;
 mod requirement;
 mod secdb;
 mod unpack;
@@ -40,9 +43,11 @@ use crate::{
     ecosystem::Ecosystem,
 };
 
+pub use limits::FeedLimits;
 pub use packaging::{Compression, Packaging, UnknownPackaging};
 pub use requirement::read as read_requirement;
 
+use reckoning::Weights;
 use unpack::Unpacked;
 
 /// A form that a feed is published in.
@@ -183,42 +188,6 @@ pub struct Scores {
     pub is_rejected: bool,
 }
 
-/// What reading a feed may cost at most: hostile feeds reach these bounds, real ones do not.
-#[derive(Debug, Clone, Copy)]
-pub struct FeedLimits {
-    /// Bytes of one record.
-    pub record_bytes: usize,
-    /// Records of the whole feed.
-    pub records: u64,
-    /// Bytes of the whole feed, without compression.
-    pub bytes: u64,
-    /// Rows of one advisory.
-    pub rows: usize,
-    /// How deep a record's parts lie in one another.
-    pub depth: usize,
-    /// Files of an archive.
-    pub entries: u64,
-    /// How many times its size a file may unpack to, once it has unpacked to more than [`FeedLimits::ratio_from_bytes`].
-    pub ratio: u64,
-    /// Unpacked bytes up to which [`FeedLimits::ratio`] is not asked: small feeds of much the same pack very well.
-    pub ratio_from_bytes: u64,
-}
-
-impl Default for FeedLimits {
-    fn default() -> Self {
-        Self {
-            record_bytes: 64 << 20,
-            records: 2_000_000,
-            bytes: 16 << 30,
-            rows: 500_000,
-            depth: 100,
-            entries: 2_000_000,
-            ratio: 1000,
-            ratio_from_bytes: 256 << 20,
-        }
-    }
-}
-
 /// How the reading of a feed went.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Report {
@@ -320,10 +289,9 @@ impl<'a> Import<'a> {
             return self.end_all(format_args!("it has more than {} records", self.limits.records));
         }
         if let Record::Advisory(advisory) = &record
-            && advisory.affected.len() > self.limits.rows
+            && let Err(why) = self.limits.check_advisory(advisory)
         {
-            let rows = self.limits.rows;
-            self.report.broken(&advisory.head.id, format_args!("it has more than {rows} rows"));
+            self.report.broken(&advisory.head.id, why);
             return ControlFlow::Continue(());
         }
         self.report.records += 1;
@@ -344,17 +312,17 @@ impl<'a> Import<'a> {
     fn read(&mut self, form: Form, input: &mut dyn Read) -> ControlFlow<()> {
         let input = &mut input.take(self.limits.bytes);
         let flow = match form {
-            Form::Osv => json::values(self, input, osv::record),
+            Form::Osv => json::values(self, input, Weights::OF_VALUES, osv::record),
             Form::Secdb => secdb::read(self, input),
             Form::DebianTracker => debian::read(self, input),
-            Form::OpenVex => json::values(self, input, openvex::document),
-            Form::Csaf => json::values(self, input, csaf::document),
+            Form::OpenVex => json::values(self, input, Weights::OF_VALUES, openvex::document),
+            Form::Csaf => json::values(self, input, Weights::OF_CSAF, csaf::document),
             Form::UpdateInfo => updateinfo::read(self, input),
             Form::Oval => oval::read(self, input),
             Form::Photon => photon::read(self, input),
             Form::Kev => kev::read(self, input),
             Form::Epss => epss::read(self, input),
-            Form::Cve => json::values(self, input, cve::record),
+            Form::Cve => json::values(self, input, Weights::OF_VALUES, cve::record),
         };
         if input.limit() == 0 {
             return self.end_all(format_args!("it is larger than {} bytes", self.limits.bytes));

@@ -111,6 +111,11 @@ pub fn record(import: &mut Import<'_>, bytes: &[u8]) -> ControlFlow<()> {
         import.report.broken(&osv.id, "it has no id");
         return ControlFlow::Continue(());
     }
+    let names = [&osv.aliases, &osv.upstream, &osv.related].into_iter().flatten().map(Vec::len).sum();
+    if let Err(why) = import.limits.check_names(names) {
+        import.report.broken(&osv.id, why);
+        return ControlFlow::Continue(());
+    }
     let advisory = read(import, osv);
     import.advisory(advisory)
 }
@@ -137,18 +142,20 @@ fn read(import: &mut Import<'_>, osv: Osv) -> Advisory {
     head.ratings.splice(..0, ratings);
 
     let mut affected = Vec::new();
-    for row in rows {
+    // One row more than there may be is told of when the advisory is given on.
+    let most = import.limits.rows.saturating_add(1);
+    for mut row in rows {
+        if affected.len() >= most {
+            break;
+        }
         let Some((place, name)) = row.package.as_ref().and_then(place) else {
             import.report.skipped_rows += 1;
             continue;
         };
-        osv_words::split_binaries(
-            read_row(import.about.source, &row, place, name, &words),
-            &row.ecosystem_specific,
-            &mut affected,
-        );
+        let read = read_row(import.about.source, &mut row, place, name, &words);
+        osv_words::split_binaries(read, &row.ecosystem_specific, &mut affected, most);
     }
-    for (place, name) in not_affected(own) {
+    for (place, name) in not_affected(own).take(most.saturating_sub(affected.len())) {
         affected.push(denial(place, name));
     }
     name(&mut head, osv.id, osv.aliases, osv.upstream, osv.related, &affected);
@@ -206,6 +213,9 @@ fn kind(id: &str, own: &Value, rows: &[Row]) -> Kind {
 }
 
 fn place(package: &PackageName) -> Option<(EcosystemRelease, String)> {
+    if !is_name(&package.ecosystem) {
+        return None;
+    }
     let place = EcosystemRelease::of_osv(&package.ecosystem)?;
     is_name(&package.name).then(|| {
         let name = place.ecosystem.package_name(&package.name);
@@ -213,7 +223,7 @@ fn place(package: &PackageName) -> Option<(EcosystemRelease, String)> {
     })
 }
 
-fn read_row(source: &str, row: &Row, place: EcosystemRelease, name: String, words: &Words) -> Affected {
+fn read_row(source: &str, row: &mut Row, place: EcosystemRelease, name: String, words: &Words) -> Affected {
     let mut affected = Affected::all(place.ecosystem, place.release, name);
     affected.repository = row.ecosystem_specific["repository"].as_str().map(str::to_owned).or(place.repository);
     affected.of = name_of(affected.ecosystem);
@@ -266,8 +276,8 @@ fn name_of(ecosystem: Ecosystem) -> NameOf {
     }
 }
 
-fn versions(row: &Row) -> Versions {
-    let mut versions = Versions { listed: row.versions.clone().unwrap_or_default(), ..Versions::default() };
+fn versions(row: &mut Row) -> Versions {
+    let mut versions = Versions { listed: row.versions.take().unwrap_or_default(), ..Versions::default() };
     for range in row.ranges.as_deref().unwrap_or_default() {
         // Ranges of commits say nothing of versions.
         if range.kind != "GIT" {

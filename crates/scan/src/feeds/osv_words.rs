@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{SUMMARY_BYTES, clip, is_name, read_requirement};
+use super::{SUMMARY_BYTES, clip, is_name, read_requirement, reckoning};
 use crate::advisory::{Affected, Comparison, Event, Module, NameOf, Rating, State, Versions};
 
 /// What a whole record says beside OSV's fields.
@@ -84,11 +84,12 @@ pub fn bound(versions: &mut Versions, bound: Option<&str>) {
     versions.fixed = versions.fixed.take().or(fixed);
 }
 
-/// Versions that are copied from a row to those of its binaries, in all; real ones have two for each.
-const COPIES: usize = 1 << 20;
+/// Bytes of memory that the rows of one row's binaries may take; real ones take some hundreds for each.
+const COPIES: usize = 32 << 20;
 
-/// Adds a row; SUSE names the binary packages of a source beside it, which are what is installed: a row for each then.
-pub fn split_binaries(row: Affected, specific: &Value, rows: &mut Vec<Affected>) {
+/// Adds a row; SUSE names the binary packages of a source beside it, which are what is installed: a row for each then, until
+/// there are `most` of them.
+pub fn split_binaries(row: Affected, specific: &Value, rows: &mut Vec<Affected>, most: usize) {
     let binaries = specific["binaries"].as_array().map(Vec::as_slice).unwrap_or_default();
     let mut named = Vec::new();
     for entry in binaries {
@@ -99,9 +100,9 @@ pub fn split_binaries(row: Affected, specific: &Value, rows: &mut Vec<Affected>)
         }
     }
     named.retain(|(name, _)| is_name(name));
-    // Each binary has a copy of what the row says of versions.
-    let size = row.versions.listed.len() + row.versions.ranges.iter().map(Vec::len).sum::<usize>();
-    if named.is_empty() || named.len().saturating_mul(size) > COPIES {
+    named.truncate(most.saturating_sub(rows.len()));
+    // Each binary has a copy of what the row says.
+    if named.is_empty() || named.len().saturating_mul(reckoning::of_row(&row)) > COPIES {
         rows.push(row);
         return;
     }

@@ -5,7 +5,7 @@ use std::{io::Read, ops::ControlFlow};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Import, is_cve, is_name, json};
+use super::{Import, is_cve, is_name, json, reckoning::Weights};
 use crate::{
     advisory::{Advisory, Affected, Head, Rating, Versions},
     ecosystem::Ecosystem,
@@ -27,7 +27,7 @@ struct Entry {
 
 /// Reads the list.
 pub fn read(import: &mut Import<'_>, input: &mut dyn Read) -> ControlFlow<()> {
-    json::values(import, input, |import, bytes| match json::parse::<Entry>(bytes) {
+    json::values(import, input, Weights::OF_VALUES, |import, bytes| match json::parse::<Entry>(bytes) {
         Ok(entry) => give(import, entry),
         Err(why) => {
             import.report.broken("an entry", why);

@@ -28,6 +28,8 @@ struct Package {
 /// Distributions without releases that publish this form.
 const ROLLING: [Ecosystem; 3] = [Ecosystem::Wolfi, Ecosystem::Chainguard, Ecosystem::MinimOs];
 
+/// What a package that waits takes beside its text.
+const WAITING_BYTES: usize = 48;
 /// The key of fixes for what is in no version.
 const NEVER: &str = "0";
 
@@ -37,7 +39,7 @@ pub fn read(import: &mut Import<'_>, input: &mut dyn Read) -> ControlFlow<()> {
     let mut repository = None;
     let rolling = import.about.ecosystem.filter(|told| ROLLING.contains(told)).or_else(|| rolling(import.about.source));
     // The release may stand below the packages: what came before it is known is kept, as the form forces.
-    let mut waiting: Vec<Entry> = Vec::new();
+    let mut waiting: Vec<Vec<u8>> = Vec::new();
     let mut waiting_bytes = 0_usize;
     json::parts(import, input, "packages", |import, part| {
         match part {
@@ -57,12 +59,13 @@ pub fn read(import: &mut Import<'_>, input: &mut dyn Read) -> ControlFlow<()> {
             Part::Member(..) => {}
             Part::Element(bytes) => match json::parse::<Entry>(bytes) {
                 Ok(entry) if !is_name(&entry.pkg.name) => import.report.broken("a package", "it has no name"),
-                Ok(entry) if release.is_empty() && rolling.is_none() => {
-                    waiting_bytes += bytes.len();
+                Ok(_) if release.is_empty() && rolling.is_none() => {
+                    waiting_bytes += bytes.len() + WAITING_BYTES;
                     if waiting_bytes > import.limits.record_bytes {
                         return import.report.end("it names no release before its packages");
                     }
-                    waiting.push(entry);
+                    // What is read of it takes more than its text.
+                    waiting.push(bytes.to_vec());
                 }
                 Ok(entry) => return give(import, entry, rolling, &release, repository.as_deref()),
                 Err(why) => import.report.broken("a package", why),
@@ -73,7 +76,7 @@ pub fn read(import: &mut Import<'_>, input: &mut dyn Read) -> ControlFlow<()> {
     if release.is_empty() && rolling.is_none() && !waiting.is_empty() {
         return import.report.end("it names no release");
     }
-    for entry in waiting {
+    for entry in waiting.iter().filter_map(|bytes| json::parse::<Entry>(bytes).ok()) {
         give(import, entry, rolling, &release, repository.as_deref())?;
     }
     // A release may begin with a repository in which nothing was fixed yet.

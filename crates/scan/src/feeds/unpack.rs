@@ -89,16 +89,3 @@ impl<R: Read> Read for Unpacked<R> {
         Ok(count)
     }
 }
-
-impl FeedLimits {
-    /// Whether so much may be made of so much.
-    pub(super) fn check(&self, unpacked: u64, packed: u64) -> Result<(), String> {
-        if unpacked > self.bytes {
-            return Err(format!("it is larger than {} bytes", self.bytes));
-        }
-        if unpacked > self.ratio_from_bytes && unpacked / self.ratio.max(1) > packed {
-            return Err(format!("it unpacks to more than {} times its size", self.ratio));
-        }
-        Ok(())
-    }
-}

@@ -84,7 +84,8 @@ fn rows(import: &mut Import<'_>, update: Node<'_, '_>, id: &str) -> Vec<Affected
         arches.entry((name, format!("{epoch}:{version}-{release}"))).or_default().insert(arch);
     }
     let mut rows = Vec::new();
-    for ((name, fixed), arches) in arches {
+    // One row more than there may be is told of when the advisory is given on.
+    for ((name, fixed), arches) in arches.into_iter().take(import.limits.rows.saturating_add(1)) {
         let Some(release) = release(&fixed) else {
             import.report.skipped_rows += 1;
             continue;

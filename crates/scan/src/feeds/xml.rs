@@ -5,7 +5,10 @@ use std::{
     ops::ControlFlow,
 };
 
-use super::Import;
+use super::{
+    FeedLimits, Import,
+    reckoning::{Reckoning, Weights},
+};
 
 /// Gives each element of this name, with all that is in it.
 pub fn elements(
@@ -14,7 +17,14 @@ pub fn elements(
     name: &str,
     mut read: impl FnMut(&mut Import<'_>, &str) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
-    let mut finder = Finder { tag: Vec::new(), quote: None, element: None, depth: 0, is_too_large: false };
+    let mut finder = Finder {
+        tag: Vec::new(),
+        quote: None,
+        element: None,
+        reckoning: Reckoning::new(Weights::OF_XML),
+        depth: 0,
+        is_too_large: false,
+    };
     let mut is_in_tag = false;
     // Elements that are open, the one that is read among them: a document ends with none.
     let (mut open, mut opened) = (0_usize, 0_usize);
@@ -26,7 +36,7 @@ pub fn elements(
         if byte == b'<' && !is_in_tag {
             is_in_tag = true;
         }
-        finder.push(byte, import.limits.record_bytes);
+        finder.push(byte, import.limits);
         if !is_in_tag {
             continue;
         }
@@ -85,6 +95,8 @@ struct Finder {
     quote: Option<u8>,
     /// The element that is being read.
     element: Option<Vec<u8>>,
+    /// What it takes of memory.
+    reckoning: Reckoning,
     /// How many elements are open within it, and it itself.
     depth: usize,
     is_too_large: bool,
@@ -94,14 +106,15 @@ struct Finder {
 const DEPTH: usize = 64;
 
 impl Finder {
-    fn push(&mut self, byte: u8, limit: usize) {
-        if let Some(element) = &mut self.element {
-            if element.len() >= limit {
-                self.is_too_large = true;
-                element.clear();
-            }
-            element.push(byte);
+    fn push(&mut self, byte: u8, limits: &FeedLimits) {
+        let Some(element) = &mut self.element else { return };
+        self.reckoning.letter();
+        self.reckoning.sign_of_xml(byte);
+        self.is_too_large |= element.len() >= limits.record_bytes || self.reckoning.bytes > limits.record_memory;
+        if self.is_too_large {
+            *element = Vec::new();
         }
+        element.push(byte);
     }
 
     /// Whether the tag ends here: comments and raw text end in their own way.
@@ -143,6 +156,7 @@ impl Finder {
                 return Tag::Other;
             }
             self.element = Some(self.tag.clone());
+            self.reckoning = Reckoning::new(Weights::OF_XML);
             self.depth = 1;
             self.is_too_large = false;
             return Tag::Other;

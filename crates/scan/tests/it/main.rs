@@ -2,6 +2,7 @@
 
 mod feed_files;
 mod feed_keys;
+mod feed_memory;
 mod feeds;
 mod golden;
 mod languages;
