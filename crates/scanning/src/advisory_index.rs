@@ -18,7 +18,7 @@ use store::tables::advisory_records::{self, Part, Record, RecordKind};
 use crate::advisory_state::{self, AdvisoryState, Places};
 use crate::assessment;
 use crate::context::Scanning;
-use crate::report::{Exploited, Finding, Report, Vulnerability};
+use crate::report::{Exploited, Finding, FirstSeen, Report, Vulnerability};
 
 /// Pages on a vulnerability that a report keeps.
 const REFERENCES: usize = 10;
@@ -33,7 +33,7 @@ struct Index<'a>(RefCell<&'a mut dyn Tx>);
 impl AdvisoryIndex for Index<'_> {
     type Error = StoreError;
 
-    fn rows(&self, keys: &BTreeSet<Key>) -> Result<Vec<Row>, StoreError> {
+    fn rows(&self, keys: &BTreeSet<Key>, most: usize) -> Result<Vec<Row>, StoreError> {
         let mut tx = self.0.borrow_mut();
         let mut by_place: BTreeMap<(Ecosystem, &str), Vec<&str>> = BTreeMap::new();
         for key in keys {
@@ -41,7 +41,8 @@ impl AdvisoryIndex for Index<'_> {
         }
         let mut found = Vec::new();
         for ((ecosystem, release), names) in by_place {
-            let rows = advisory_records::of_packages(&mut **tx, ecosystem.name(), release, &names)?;
+            let left = most.saturating_sub(found.len());
+            let rows = advisory_records::of_packages(&mut **tx, ecosystem.name(), release, &names, left)?;
             found.extend(rows.into_iter().map(|row| (ecosystem, row)));
         }
         let ids: BTreeSet<i64> = found.iter().map(|(_, row)| row.record_id).collect();
@@ -110,31 +111,35 @@ fn rows_of(spoken: &[(String, i64)]) -> Vec<i64> {
 pub(crate) async fn compare(
     app: &Scanning,
     report: Report,
-    before: Option<Report>,
+    before: FirstSeen,
     places: &Places,
 ) -> Result<Option<(Report, Places)>, StoreError> {
     let (now_ms, advisories, places) = (app.now_ms(), app.advisories.clone(), places.clone());
+    // The transaction may be tried again, and an image may hold much: what it holds is not copied for each try.
+    let report = Arc::new(report);
+    let held = Arc::clone(&report);
     let begun = timer::now();
-    let compared = app
-        .db
-        .read(move |tx| {
-            let AdvisoryState::Current(feeds) = advisory_state::find(tx, &advisories, &places, now_ms)? else {
-                return Ok(None);
-            };
-            // The transaction may be tried again.
-            let mut report = report.clone();
-            let assessment = matching::find(&report.match_input(), &Index(RefCell::new(tx)), &MatchLimits::default())?;
-            let uncovered = assessment.uncovered.iter().cloned().collect();
-            assessment::note_findings(&mut report, assessment, before.as_ref(), now_ms);
-            report.vulnerabilities = vulnerabilities(tx, &report.findings)?;
-            report.feeds = feeds.used;
-            report.missing_feeds = feeds.missing;
-            Ok(Some((report, uncovered)))
-        })
-        .await;
+    let compared = app.db.read(move |tx| {
+        let AdvisoryState::Current(feeds) = advisory_state::find(tx, &advisories, &places, now_ms)? else {
+            return Ok(None);
+        };
+        let assessment = matching::find(&held.match_input(), &Index(RefCell::new(tx)), &MatchLimits::default())?;
+        let found = assessment::found(&held.packages, assessment, &before, now_ms);
+        let vulnerabilities = vulnerabilities(tx, &found.findings)?;
+        Ok::<_, StoreError>(Some((found, vulnerabilities, feeds)))
+    });
+    let compared = compared.await?;
     let took = u64::try_from(timer::since(begun).as_micros()).unwrap_or(u64::MAX);
     app.metrics.scans.matching_micros.record(took);
-    compared
+    let Some((found, vulnerabilities, feeds)) = compared else { return Ok(None) };
+    let mut report = Arc::unwrap_or_clone(report);
+    report.findings = found.findings;
+    report.skipped = found.skipped;
+    report.problems.extend(found.problem);
+    report.vulnerabilities = vulnerabilities;
+    report.feeds = feeds.used;
+    report.missing_feeds = feeds.missing;
+    Ok(Some((report, found.uncovered)))
 }
 
 /// What the records on a vulnerability say of the packages of an image: the place of each in the report, and why it is affected

@@ -333,9 +333,9 @@ impl Update<'_> {
 
 /// Writes what is not there as it is in the batch; returns the rows of what is.
 fn write_batch(tx: &mut dyn Tx, name: &str, revision: i64, batch: &[NewRecord]) -> Result<(Vec<i64>, u64), StoreError> {
-    let names: HashSet<&str> = batch.iter().map(|new| new.record.as_str()).collect();
-    let names: Vec<&str> = names.into_iter().collect();
-    let known = advisory_records::known(tx, name, &names)?;
+    let asked: HashSet<(&str, &[u8])> = batch.iter().map(|new| (new.record.as_str(), new.hash.as_slice())).collect();
+    let asked: Vec<(&str, &[u8])> = asked.into_iter().collect();
+    let known = advisory_records::known(tx, name, &asked)?;
     // A feed may have several records of one name.
     let mut by_content: HashMap<(&str, &[u8]), i64> =
         known.iter().map(|known| ((known.record.as_str(), known.hash.as_slice()), known.id)).collect();

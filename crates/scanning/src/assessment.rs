@@ -1,19 +1,19 @@
 //! From the facts of an image's layers to its packages, and from these and advisories to findings.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use scan::facts::LayerFacts;
 use scan::inventory::{self, ImagePackage, Inventory};
-use scan::matching::{self, Answer, Assessment, Class, Match};
+use scan::matching::{self, Answer, Assessment, Class, Match, Skipped};
 use scan::package::Package;
 use scan::severity::Severity;
 
 use crate::advisory_state::Places;
-use crate::report::{Finding, Place, Report, ReportedPackage, ReportedProblem};
+use crate::report::{Finding, FirstSeen, Place, Report, ReportedPackage, ReportedProblem};
 
-/// Packages that a report has at most: hostile images have more.
-const PACKAGES: usize = 200_000;
+/// Packages that a report has at most, each version once: hostile images have more.
+const PACKAGES: usize = 50_000;
 
 /// What an image holds, before it is compared with anything: `facts` of its layers, from the lowest on.
 pub fn inventory(layers: Vec<String>, facts: &[&LayerFacts]) -> Report {
@@ -62,29 +62,40 @@ pub fn places(report: &Report) -> Places {
     matching::places(&report.match_input())
 }
 
-/// Notes what was found, with when it was found first by an earlier scan.
-pub fn note_findings(report: &mut Report, assessment: Assessment, before: Option<&Report>, now_ms: i64) {
-    let first_seen = before.map(first_seen).unwrap_or_default();
-    report.skipped = assessment.skipped;
-    report.problems.extend(assessment.ended.map(|what| ReportedProblem { layer: 0, path: None, what }));
+/// What comparing packages with advisories came to.
+pub struct Found {
+    /// The findings, the most severe first.
+    pub findings: Vec<Finding>,
+    /// Packages that were compared with nothing, and why.
+    pub skipped: Vec<Skipped>,
+    /// Why it ended before the last package, if it did.
+    pub problem: Option<ReportedProblem>,
+    /// What there are packages of, but no advisories.
+    pub uncovered: Places,
+}
+
+/// What was found of a report's packages, with when it was found first by an earlier scan.
+pub fn found(packages: &[ReportedPackage], assessment: Assessment, before: &FirstSeen, now_ms: i64) -> Found {
+    let problem = assessment.ended.map(|what| ReportedProblem { layer: 0, path: None, what });
     // Packages that were built from one source get their fix together.
     let mut groups: BTreeMap<(String, String, String, Option<String>), Finding> = BTreeMap::new();
     for found in assessment.matches {
         let Answer::Affected { fixed_in } = &found.answer else { continue };
-        let Some(package) = report.packages.get(found.package) else { continue };
+        let Some(package) = packages.get(found.package) else { continue };
         let (name, version) = built_from(&package.package);
         let key = (found.vulnerability.clone(), name, version, fixed_in.clone());
         match groups.get_mut(&key) {
             Some(finding) => add(finding, found),
-            None => drop(groups.insert(key.clone(), finding_of(key, found, &first_seen, now_ms))),
+            None => drop(groups.insert(key.clone(), finding_of(key, found, before, now_ms))),
         }
     }
-    report.findings = groups.into_values().collect();
-    report.findings.sort_by(|one, other| {
+    let mut findings: Vec<Finding> = groups.into_values().collect();
+    findings.sort_by(|one, other| {
         let rank = |finding: &Finding| (Reverse(finding.judged.severity), finding.class == Class::NotRuntime);
         let name = |finding: &Finding| (finding.vulnerability.clone(), finding.name.clone());
         rank(one).cmp(&rank(other)).then_with(|| name(one).cmp(&name(other)))
     });
+    Found { findings, skipped: assessment.skipped, problem, uncovered: assessment.uncovered.into_iter().collect() }
 }
 
 /// The name and version of what a package was built from.
@@ -95,25 +106,14 @@ fn built_from(package: &Package) -> (String, String) {
     }
 }
 
-/// When each vulnerability of each package was found first, by names: versions change, and the finding is the same.
-fn first_seen(before: &Report) -> HashMap<(&str, &str), i64> {
-    let seen = |finding: &Finding| finding.first_seen_ms;
-    let mut first = HashMap::new();
-    for finding in &before.findings {
-        let at_ms = first.entry((finding.vulnerability.as_str(), finding.name.as_str())).or_insert(seen(finding));
-        *at_ms = (*at_ms).min(seen(finding));
-    }
-    first
-}
-
 fn finding_of(
     (vulnerability, name, version, fixed_in): (String, String, String, Option<String>),
     found: Match,
-    first_seen: &HashMap<(&str, &str), i64>,
+    before: &FirstSeen,
     now_ms: i64,
 ) -> Finding {
     Finding {
-        first_seen_ms: first_seen.get(&(vulnerability.as_str(), name.as_str())).copied().unwrap_or(now_ms),
+        first_seen_ms: before.of(&vulnerability, &name).unwrap_or(now_ms),
         last_seen_ms: now_ms,
         aliases: found.aliases,
         packages: vec![found.package],

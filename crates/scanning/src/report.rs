@@ -8,8 +8,12 @@ use scan::os::Os;
 use scan::package::Package;
 use scan::severity::{Judged, Severity};
 use serde::{Deserialize, Serialize};
-use store::error::{StoreError, StoreErrorKind};
+use store::error::StoreError;
 use store::tables::image_scans::{ScanStatus, SeverityCounts};
+
+mod stored;
+
+pub use stored::FirstSeen;
 
 /// What a scan has found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -171,37 +175,15 @@ pub struct UsedFeed {
 
 /// Problems that are told in one sentence.
 const SHOWN_PROBLEMS: usize = 5;
-/// The form that is written; the first byte of what is stored.
-const FORM: u8 = 1;
-/// How hard reports are packed: they are made once and read seldom.
-const LEVEL: i32 = 3;
-/// Bytes that a report may have when it is unpacked: larger ones are not ours.
-const MAX_BYTES: usize = 256 << 20;
-
 impl Report {
-    /// The form in which it is stored. None if it is larger than what is read again.
+    /// The form in which it is stored. None if it is larger than what is kept.
     pub fn to_bytes(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        let failed = |error: &dyn std::error::Error| {
-            StoreError::new(StoreErrorKind::Other, format!("a report of a scan cannot be written: {error}"))
-        };
-        let json = serde_json::to_vec(self).map_err(|error| failed(&error))?;
-        if json.len() > MAX_BYTES {
-            return Ok(None);
-        }
-        let mut bytes = vec![FORM];
-        bytes.extend(zstd::bulk::compress(&json, LEVEL).map_err(|error| failed(&error))?);
-        Ok(Some(bytes))
+        stored::to_bytes(self, stored::MOST_WRITTEN)
     }
 
     /// Reads what [`to_bytes`](Self::to_bytes) wrote.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, StoreError> {
-        let damaged = |why: String| StoreError::new(StoreErrorKind::Corrupt, format!("a report of a scan {why}"));
-        let Some((&FORM, packed)) = bytes.split_first() else {
-            return Err(damaged("is of no form that this program knows".to_owned()));
-        };
-        let json =
-            zstd::bulk::decompress(packed, MAX_BYTES).map_err(|error| damaged(format!("is damaged: {error}")))?;
-        serde_json::from_slice(&json).map_err(|error| damaged(format!("is damaged: {error}")))
+        stored::from_bytes(bytes)
     }
 
     /// How long what [`to_bytes`](Self::to_bytes) wrote is unpacked.
@@ -270,6 +252,7 @@ impl Report {
 mod tests {
     use scan::package::PackageKind;
     use scan::severity::Judge;
+    use store::error::StoreErrorKind;
 
     use super::*;
 
@@ -325,7 +308,7 @@ mod tests {
         let json = serde_json::to_vec(&report()).expect("JSON");
         assert_eq!(Report::unpacked_bytes(&bytes), json.len() as u64);
         assert_eq!(Report::unpacked_bytes(&bytes[..1]), 0);
-        for damaged in [&bytes[..bytes.len() - 1], &bytes[1..], &[], &[FORM], &[2, 1, 1]] {
+        for damaged in [&bytes[..bytes.len() - 1], &bytes[1..], &[], &[1], &[2, 1, 1]] {
             let error = Report::from_bytes(damaged).expect_err("it is damaged");
             assert_eq!(error.kind(), StoreErrorKind::Corrupt);
         }

@@ -26,7 +26,7 @@ use crate::context::Scanning;
 use crate::image_layers::{ImageLayer, ImageLayers};
 use crate::judgement::{Compared, judge};
 use crate::layer_facts::{self, Known, OpenFacts};
-use crate::report::Report;
+use crate::report::FirstSeen;
 use crate::scan_end::{End, Subject, told};
 use crate::scan_image::ScanImage;
 use crate::statements::are_statements;
@@ -145,7 +145,7 @@ async fn scan(app: &Arc<Scanning>, subject: &Subject) -> Result<Progress, Regist
         }
         AdvisoryState::Missing(why) => return ended(End::failed(why)),
     }
-    let before = earlier_report(app, image.id, scan.scan_type).await?;
+    let before = first_seen(app, image.id, scan.scan_type).await?;
     let of = repository.clone();
     let effective = app.db.read(move |tx| Ok(Configuration::find(tx, &of.spec.registry)?.of(&of))).await;
     let effective = effective.map_err(|error: StoreError| RegistryError::from(error))?;
@@ -295,19 +295,19 @@ async fn open_facts(
     }
 }
 
-/// What the scan before found. One that cannot be read is as none.
-async fn earlier_report(app: &Scanning, image_id: i64, scan_type: ScanType) -> Result<Option<Report>, RegistryError> {
+/// When findings were found first, as the scan before knew. One that cannot be read is as none.
+async fn first_seen(app: &Scanning, image_id: i64, scan_type: ScanType) -> Result<FirstSeen, RegistryError> {
     let found = app.db.read(move |tx| image_scans::find_report(tx, image_id, scan_type)).await?;
-    let Some(document) = found else { return Ok(None) };
+    let Some(document) = found else { return Ok(FirstSeen::default()) };
     let opened = async {
         let bytes = encryption::open_document(app, &document).await?;
-        Ok(runtime::tasks::blocking("reading the report before", move || Report::from_bytes(&bytes)).await??)
+        Ok(runtime::tasks::blocking("reading the report before", move || FirstSeen::from_bytes(&bytes)).await??)
     };
     match opened.await {
-        Ok(report) => Ok(Some(report)),
+        Ok(first_seen) => Ok(first_seen),
         Err(RegistryError::Store(error)) if error.kind() == StoreErrorKind::Corrupt => {
             tracing::warn!(error = %error, "the report of an earlier scan is lost: {error}");
-            Ok(None)
+            Ok(FirstSeen::default())
         }
         Err(error) => Err(error),
     }

@@ -54,8 +54,8 @@ pub trait AdvisoryIndex {
     /// Why looking up fails.
     type Error;
 
-    /// All rows of these keys.
-    fn rows(&self, keys: &BTreeSet<Key>) -> Result<Vec<Row>, Self::Error>;
+    /// All rows of these keys, or so many of them.
+    fn rows(&self, keys: &BTreeSet<Key>, most: usize) -> Result<Vec<Row>, Self::Error>;
 
     /// What is known of these vulnerabilities.
     fn facts(&self, ids: &BTreeSet<String>) -> Result<HashMap<String, Facts>, Self::Error>;
@@ -106,8 +106,8 @@ impl MemoryIndex {
 impl AdvisoryIndex for MemoryIndex {
     type Error = Infallible;
 
-    fn rows(&self, keys: &BTreeSet<Key>) -> Result<Vec<Row>, Infallible> {
-        Ok(keys.iter().filter_map(|key| self.rows.get(key)).flatten().cloned().collect())
+    fn rows(&self, keys: &BTreeSet<Key>, most: usize) -> Result<Vec<Row>, Infallible> {
+        Ok(keys.iter().filter_map(|key| self.rows.get(key)).flatten().take(most).cloned().collect())
     }
 
     fn facts(&self, ids: &BTreeSet<String>) -> Result<HashMap<String, Facts>, Infallible> {

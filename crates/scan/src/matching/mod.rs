@@ -68,22 +68,29 @@ pub fn places(input: &MatchInput) -> BTreeSet<(Ecosystem, String)> {
 /// What comparing the packages of one image may take at most: hostile images reach these bounds, real ones do not.
 #[derive(Debug, Clone, Copy)]
 pub struct MatchLimits {
+    /// Rows of advisories on the packages.
+    pub rows: usize,
     /// How often a row is held against a package.
     pub rulings: u64,
     /// Findings, each of one package.
     pub findings: usize,
+    /// Bytes that the findings take in memory.
+    pub memory: usize,
 }
 
 impl Default for MatchLimits {
     fn default() -> Self {
-        Self { rulings: 20_000_000, findings: 100_000 }
+        Self { rows: 250_000, rulings: 20_000_000, findings: 100_000, memory: 48 << 20 }
     }
+}
+
+impl MatchLimits {
+    const NONE: Self = Self { rows: usize::MAX, rulings: u64::MAX, findings: usize::MAX, memory: usize::MAX };
 }
 
 /// Matches packages with advisories: all answers, whatever that takes.
 pub fn assess<I: AdvisoryIndex>(input: &MatchInput, index: &I) -> Result<Assessment, I::Error> {
-    let limits = MatchLimits { rulings: u64::MAX, findings: usize::MAX };
-    run(input, index, &limits, |_| true)
+    run(input, index, &MatchLimits::NONE, |_| true)
 }
 
 /// Matches packages with advisories, within limits: what is to be reported alone.
@@ -97,25 +104,37 @@ fn run<I: AdvisoryIndex>(
     limits: &MatchLimits,
     is_kept: fn(&Answer) -> bool,
 ) -> Result<Assessment, I::Error> {
-    let loaded = Loaded::of(input, index)?;
+    let loaded = Loaded::of(input, index, limits.rows)?;
     let mut assessment = Assessment { skipped: loaded.plan.skipped.clone(), ..Assessment::default() };
     for place in loaded.plan.places() {
         if !index.covers(place.0, &place.1)? {
             assessment.uncovered.push(place);
         }
     }
+    let too_much = |why: std::fmt::Arguments<'_>| {
+        Some(format!("advisories say more of its packages than is compared with one image: {why}"))
+    };
+    if loaded.is_cut {
+        assessment.ended = too_much(format_args!("{} rows", limits.rows));
+    }
     let streams = loaded.streams(input);
-    let mut pending = Vec::new();
-    let mut rulings = 0_u64;
+    let (mut pending, mut memory, mut rulings) = (Vec::new(), 0_usize, 0_u64);
     for planned in &loaded.plan.planned {
         let rows = loaded.rows_of(planned);
         rulings = rulings.saturating_add(rows.len() as u64);
         if rulings > limits.rulings || pending.len() > limits.findings {
-            let what = "advisories say more of its packages than is compared with one image";
-            assessment.ended = Some(format!("{what}: {} comparisons, {} findings", limits.rulings, limits.findings));
+            let why = format_args!("{} comparisons, {} findings", limits.rulings, limits.findings);
+            assessment.ended = too_much(why);
             break;
         }
+        let before = pending.len();
         assess_package(input, planned, &rows, &streams, is_kept, &mut pending);
+        let more = pending.iter().skip(before).map(Pending::memory);
+        memory = more.fold(memory, usize::saturating_add);
+        if memory > limits.memory {
+            assessment.ended = too_much(format_args!("findings of {} bytes", limits.memory));
+            break;
+        }
     }
     let ids: BTreeSet<String> = pending.iter().map(|pending| pending.found.vulnerability.clone()).collect();
     let facts = index.facts(&ids)?;
@@ -134,7 +153,7 @@ pub fn explain<I: AdvisoryIndex>(
     index: &I,
     vulnerability: &str,
 ) -> Result<Vec<(usize, Evidence)>, I::Error> {
-    let loaded = Loaded::of(input, index)?;
+    let loaded = Loaded::of(input, index, MatchLimits::default().rows)?;
     let streams = loaded.streams(input);
     let mut explained = Vec::new();
     for planned in &loaded.plan.planned {
@@ -157,20 +176,24 @@ pub fn explain<I: AdvisoryIndex>(
 struct Loaded {
     plan: Plan,
     rows: HashMap<Key, Vec<Row>>,
+    /// Whether there are more rows.
+    is_cut: bool,
 }
 
 impl Loaded {
-    fn of<I: AdvisoryIndex>(input: &MatchInput, index: &I) -> Result<Self, I::Error> {
+    fn of<I: AdvisoryIndex>(input: &MatchInput, index: &I, most: usize) -> Result<Self, I::Error> {
         let plan = Plan::of(input);
         let mut rows: HashMap<Key, Vec<Row>> = HashMap::new();
-        for row in index.rows(&plan.keys())? {
+        let found = index.rows(&plan.keys(), most.saturating_add(1))?;
+        let is_cut = found.len() > most;
+        for row in found {
             rows.entry(row.key()).or_default().push(row);
         }
-        Ok(Self { plan, rows })
+        Ok(Self { plan, rows, is_cut })
     }
 
-    fn rows_of(&self, planned: &Planned) -> Vec<&Row> {
-        planned.keys.iter().filter_map(|key| self.rows.get(key)).flatten().collect()
+    fn rows_of<'a>(&'a self, planned: &'a Planned) -> Vec<&'a Row> {
+        self.plan.keys_of(planned).filter_map(|key| self.rows.get(key)).flatten().collect()
     }
 
     fn streams(&self, input: &MatchInput) -> Streams {
@@ -181,6 +204,9 @@ impl Loaded {
     }
 }
 
+/// Bytes that a text takes beside its letters.
+const TEXT: usize = size_of::<String>() + 16;
+
 /// A match whose severity is not known yet.
 struct Pending<'a> {
     found: Match,
@@ -189,6 +215,18 @@ struct Pending<'a> {
 }
 
 impl Pending<'_> {
+    /// What it takes of memory, with what is made of it later.
+    fn memory(&self) -> usize {
+        let Match { vulnerability, aliases, evidence, .. } = &self.found;
+        let text = |text: &String| text.len().saturating_add(TEXT);
+        let of = |evidence: &Evidence| {
+            let Evidence { source, record, modified, name, version, range, rule } = evidence;
+            [source, record, name, version, range, rule].into_iter().chain(modified).map(text).sum::<usize>()
+        };
+        let own = text(vulnerability) + aliases.iter().map(text).sum::<usize>();
+        own + evidence.iter().map(of).sum::<usize>() + size_of_val(&*self.rows) + 2 * size_of::<Self>()
+    }
+
     fn judge(&self, facts: Option<&Facts>) -> Judged {
         let assigns = |word: &&str| Severity::of_word(word).is_some();
         let kind = self.rows.first().map(|row| row.head.kind).unwrap_or_default();
@@ -290,8 +328,8 @@ fn found<'a>(
 fn defer_to_owners(input: &MatchInput, loaded: &Loaded, matches: &mut [Match]) {
     for found in matches.iter_mut().filter(|found| found.answer.is_finding()) {
         let Some(owner) = loaded.plan.owner(input, found.package) else { continue };
-        let keys = loaded.plan.keys_of(owner);
-        let owner_rows = || keys.iter().filter_map(|key| loaded.rows.get(key)).flatten();
+        let Some(planned) = loaded.plan.planned_at(owner) else { continue };
+        let owner_rows = || loaded.plan.keys_of(planned).filter_map(|key| loaded.rows.get(key)).flatten();
         let denies = |row: &&Row| {
             row.affected.state == State::NotAffected
                 && row.affected.scope == Scope::PackageAndFiles

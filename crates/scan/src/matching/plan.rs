@@ -18,6 +18,8 @@ use crate::{
 pub struct Plan {
     /// The packages that are matched.
     pub planned: Vec<Planned>,
+    /// What rows are looked up by, each once: many packages may have one name.
+    keys: Vec<Key>,
     /// Those that are not.
     pub skipped: Vec<Skipped>,
     /// Packages of the operating system that the distribution itself built, by name.
@@ -29,8 +31,8 @@ pub struct Plan {
 pub struct Planned {
     /// Its place in the input.
     pub package: usize,
-    /// What its rows are looked up by.
-    pub keys: BTreeSet<Key>,
+    /// What its rows are looked up by, sorted: the places of these among the plan's.
+    keys: Vec<usize>,
 }
 
 /// Where files are that no distribution's package may bring.
@@ -40,6 +42,7 @@ impl Plan {
     /// Plans for an image.
     pub fn of(input: &MatchInput) -> Self {
         let mut plan = Self::default();
+        let mut known: HashMap<Key, usize> = HashMap::new();
         let mut installed: HashMap<(PackageKind, &str), Vec<&InputPackage>> = HashMap::new();
         for package in input.packages.iter().filter(|package| package.package.presence == Presence::Installed) {
             installed.entry((package.package.kind, &package.package.name)).or_default().push(package);
@@ -52,7 +55,13 @@ impl Plan {
                     if package.package.kind.is_of_system() {
                         plan.own.insert(package.package.name.clone(), at);
                     }
-                    plan.planned.push(Planned { package: at, keys });
+                    let place = |key: Key| {
+                        *known.entry(key).or_insert_with_key(|key| {
+                            plan.keys.push(key.clone());
+                            plan.keys.len() - 1
+                        })
+                    };
+                    plan.planned.push(Planned { package: at, keys: keys.into_iter().map(place).collect() });
                 }
                 Err(why) => plan.skipped.push(Skipped { package: at, why }),
             }
@@ -62,13 +71,24 @@ impl Plan {
 
     /// All keys.
     pub fn keys(&self) -> BTreeSet<Key> {
-        self.planned.iter().flat_map(|planned| planned.keys.iter().cloned()).collect()
+        self.keys.iter().cloned().collect()
+    }
+
+    /// What the rows of a package are looked up by.
+    pub fn keys_of<'a>(&'a self, planned: &'a Planned) -> impl Iterator<Item = &'a Key> {
+        planned.keys.iter().filter_map(|at| self.keys.get(*at))
+    }
+
+    /// The plan for the package at this place of the input.
+    pub fn planned_at(&self, at: usize) -> Option<&Planned> {
+        // They are in the order of the input.
+        let found = self.planned.binary_search_by_key(&at, |planned| planned.package).ok()?;
+        self.planned.get(found)
     }
 
     /// What there are packages of.
     pub fn places(&self) -> BTreeSet<(Ecosystem, String)> {
-        let keys = self.planned.iter().flat_map(|planned| &planned.keys);
-        keys.map(|key| (key.ecosystem, key.release.clone())).collect()
+        self.keys.iter().map(|key| (key.ecosystem, key.release.clone())).collect()
     }
 
     /// The package of the distribution that brought the files of a package of a language.
@@ -79,13 +99,6 @@ impl Plan {
             return None;
         }
         self.own.get(package.owner.as_ref()?).copied()
-    }
-
-    /// What the rows of a package are looked up by.
-    pub fn keys_of(&self, at: usize) -> BTreeSet<Key> {
-        // They are in the order of the input.
-        let found = self.planned.binary_search_by_key(&at, |planned| planned.package).ok();
-        found.and_then(|found| self.planned.get(found)).map(|planned| planned.keys.clone()).unwrap_or_default()
     }
 }
 

@@ -61,14 +61,21 @@ fn comparing_is_bounded() {
     let index = index((0..10).map(rows));
     let packages = (0..5).map(|_| Package::installed(PackageKind::Python, "a", "1.0").into()).collect();
     let input = MatchInput { system: None, packages };
-    let found = |rulings, findings| {
-        let Ok(found) = matching::find(&input, &index, &MatchLimits { rulings, findings });
+    let within = |limits: MatchLimits| {
+        let Ok(found) = matching::find(&input, &index, &limits);
         (found.matches.len(), found.ended.is_some())
     };
+    let found = |rulings, findings| within(MatchLimits { rulings, findings, ..MatchLimits::default() });
     assert_eq!(found(50, 50), (50, false));
     assert_eq!(found(49, 50), (40, true));
     // Those of one package are told whole.
     assert_eq!(found(50, 15), (20, true));
+    // Each finding takes some hundreds of bytes, or more.
+    assert_eq!(within(MatchLimits { memory: 1 << 20, ..MatchLimits::default() }), (50, false));
+    assert_eq!(within(MatchLimits { memory: 5_000, ..MatchLimits::default() }), (10, true));
+    // What rows there are more of is not known, and that is said.
+    assert_eq!(within(MatchLimits { rows: 10, ..MatchLimits::default() }), (50, false));
+    assert_eq!(within(MatchLimits { rows: 9, ..MatchLimits::default() }), (50, true));
     let Ok(found) = matching::find(&input, &index, &MatchLimits::default());
     let Ok(all) = matching::assess(&input, &index);
     assert_eq!(found.matches, all.matches.into_iter().filter(|found| found.answer.is_finding()).collect::<Vec<_>>());

@@ -160,6 +160,23 @@ async fn what_cannot_be_scanned_says_so() {
     assert!(scan.description.expect("why").starts_with("The image was analysed in part: "));
 }
 
+/// Each version is a package of its own: what is kept and compared of an image is bounded, and never clean beyond that.
+#[tokio::test]
+async fn an_image_of_too_many_packages_is_never_clean() {
+    let fixture = Fixture::new().await;
+    fixture.advise(&advisories()).await.expect("in force");
+    let repository = fixture.home().await;
+    let versions: Vec<String> = (0..50_001).map(|number| format!("4.0.{number}-r0")).collect();
+    let packages: Vec<(&str, &str)> = versions.iter().map(|version| ("openssl", version.as_str())).collect();
+    let image = fixture.push(&repository, &[alpine(&packages)]).await;
+    fixture.scan(image).await;
+    fixture.work_off().await;
+    let (scan, report) = (fixture.found(image).await, fixture.report(image).await);
+    assert_eq!((report.packages.len(), report.findings.len()), (50_000, 0));
+    assert_eq!(report.told_status(scan.status), ScanStatus::Failed);
+    assert!(report.problem_words().is_some_and(|words| words.contains("more than 50000 packages")));
+}
+
 #[tokio::test]
 async fn what_is_left_out_is_said() {
     let fixture = Fixture::new().await;

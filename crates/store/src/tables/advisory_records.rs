@@ -127,16 +127,20 @@ pub fn take_back(tx: &mut dyn Tx, feed: &str, revision: i64, limit: usize) -> Re
     Ok(ended + begun > 0)
 }
 
-/// Those of the records named that a feed has and that have not ended.
-pub fn known(tx: &mut dyn Tx, feed: &str, records: &[&str]) -> Result<Vec<KnownRecord>, StoreError> {
+/// Those of these records, each by its name and hash, that a feed has and that have not ended. One name may have any number of
+/// records.
+pub fn known(tx: &mut dyn Tx, feed: &str, records: &[(&str, &[u8])]) -> Result<Vec<KnownRecord>, StoreError> {
     let mut found = Vec::new();
     for named in records.chunks(NAMED) {
         let sql = format!(
-            "SELECT id, record, hash FROM advisory_records WHERE feed = $1 AND until_revision IS NULL AND record IN ({})",
-            placeholders(2, named.len())
+            "SELECT id, record, hash FROM advisory_records WHERE feed = $1 AND until_revision IS NULL \
+             AND record IN ({}) AND hash IN ({})",
+            placeholders(2, named.len()),
+            placeholders(2 + named.len(), named.len())
         );
         let mut params: Vec<Value> = vec![feed.into()];
-        params.extend(named.iter().map(|record| Value::from(*record)));
+        params.extend(named.iter().map(|(record, _)| Value::from(*record)));
+        params.extend(named.iter().map(|(_, hash)| Value::from(*hash)));
         for row in tx.query(&sql, &params)? {
             found.push(known_from_row(&row)?);
         }
@@ -332,22 +336,26 @@ pub fn drop_damaged(tx: &mut dyn Tx, record: &WholeRecord) -> Result<(), StoreEr
     Ok(())
 }
 
-/// What is said of packages of these names, in a release of an ecosystem.
+/// What is said of packages of these names, in a release of an ecosystem: so much of it at most.
 pub fn of_packages(
     tx: &mut dyn Tx,
     ecosystem: &str,
     release: &str,
     names: &[&str],
+    most: usize,
 ) -> Result<Vec<PackageRow>, StoreError> {
     let mut found = Vec::new();
     for named in names.chunks(NAMED) {
         let sql = format!(
             "SELECT p.record_id, p.name, p.body FROM advisory_packages p JOIN advisory_records r ON r.id = p.record_id \
-             {IN_FORCE} WHERE p.ecosystem = $1 AND p.release = $2 AND p.name IN ({}) ORDER BY p.record_id, p.place",
-            placeholders(3, named.len())
+             {IN_FORCE} WHERE p.ecosystem = $1 AND p.release = $2 AND p.name IN ({}) ORDER BY p.record_id, p.place \
+             LIMIT ${}",
+            placeholders(3, named.len()),
+            3 + named.len()
         );
         let mut params: Vec<Value> = vec![ecosystem.into(), release.into()];
         params.extend(named.iter().map(|name| Value::from(*name)));
+        params.push(count(most.saturating_sub(found.len())));
         for row in tx.query(&sql, &params)? {
             let (ecosystem, release) = (ecosystem.to_owned(), release.to_owned());
             let key = PackageKey { ecosystem, release, name: row.text(1)?.to_owned() };

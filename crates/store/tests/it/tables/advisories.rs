@@ -39,7 +39,7 @@ fn new_revision(revision: i64) -> NewRevision<'static> {
 }
 
 fn heads_of(tx: &mut dyn Tx, names: &[&str]) -> Result<Vec<String>, StoreError> {
-    let rows = advisory_records::of_packages(tx, "Debian", "12", names)?;
+    let rows = advisory_records::of_packages(tx, "Debian", "12", names, 1_000)?;
     let ids: Vec<i64> = rows.iter().map(|row| row.record_id).collect();
     let found = advisory_records::by_ids(tx, &ids, Part::Head)?;
     Ok(found.into_iter().map(|record| String::from_utf8(record.content).expect("text")).collect())
@@ -68,9 +68,10 @@ async fn a_revision_counts_as_a_whole(backend: &Backend) {
         assert!(advisory_records::covers(tx, "Debian", "12")?);
         assert!(!advisory_records::covers(tx, "Debian", "11")?);
         // The first goes, the second stays, a third comes.
-        let known = advisory_records::known(tx, "debian", &["1", "2", "3"])?;
+        let known = advisory_records::known(tx, "debian", &[("1", b"1"), ("2", b"2"), ("3", b"3")])?;
         assert_eq!(known.len(), 2);
         assert_eq!(known[0].hash, b"1");
+        assert!(advisory_records::known(tx, "debian", &[("1", b"other")])?.is_empty(), "it says something else");
         advisory_records::end(tx, &[known[0].id], 2)?;
         advisory_records::insert(tx, "debian", 2, &record("3", &["openssl"]))?;
         assert_eq!(heads_of(tx, &["openssl"])?, ["head of 1", "head of 2"]);
@@ -94,11 +95,11 @@ async fn a_revision_counts_as_a_whole(backend: &Backend) {
 async fn what_was_cut_off_is_taken_back(backend: &Backend) {
     in_transaction(backend, |tx| {
         fill(tx)?;
-        let known = advisory_records::known(tx, "debian", &["1", "2"])?;
+        let known = advisory_records::known(tx, "debian", &[("1", b"1"), ("2", b"2")])?;
         advisory_records::end(tx, &known.iter().map(|known| known.id).collect::<Vec<_>>(), 2)?;
         advisory_records::insert(tx, "debian", 2, &record("1", &["openssl"]))?;
         while advisory_records::take_back(tx, "debian", 2, 1)? {}
-        assert_eq!(advisory_records::known(tx, "debian", &["1", "2"])?, known);
+        assert_eq!(advisory_records::known(tx, "debian", &[("1", b"1"), ("2", b"2")])?, known);
         assert!(advisory_feeds::put_in_force(tx, "debian", &new_revision(2), 20)?);
         assert_eq!(heads_of(tx, &["openssl"])?, ["head of 1", "head of 2"]);
         Ok(())
@@ -161,12 +162,15 @@ async fn many_packages_come_back(backend: &Backend) {
         advisory_records::insert(tx, "debian", 1, &new)?;
         advisory_feeds::begin(tx, "debian", "node")?;
         assert!(advisory_feeds::put_in_force(tx, "debian", &new_revision(1), 10)?);
-        let rows = advisory_records::of_packages(tx, "Debian", "12", &names)?;
+        let rows = advisory_records::of_packages(tx, "Debian", "12", &names, 1_000)?;
         assert_eq!(rows.len(), names.len());
+        for most in [0, 1, 200, 201, 333] {
+            assert_eq!(advisory_records::of_packages(tx, "Debian", "12", &names, most)?, rows[..most]);
+        }
         for (row, name) in rows.iter().zip(&names) {
             assert_eq!((row.key.name.as_str(), row.body.as_slice()), (*name, format!("body of {name}").as_bytes()));
         }
-        assert!(advisory_records::of_packages(tx, "debian", "12", &names)?.is_empty());
+        assert!(advisory_records::of_packages(tx, "debian", "12", &names, 1_000)?.is_empty());
         let vulnerabilities: Vec<&str> = vulnerabilities.iter().map(String::as_str).collect();
         assert_eq!(advisory_records::advisories_on(tx, &vulnerabilities)?.len(), 62, "each once");
         Ok(())
