@@ -101,7 +101,9 @@ pub fn found(packages: &[ReportedPackage], assessment: Assessment, before: &Firs
 /// The name and version of what a package was built from.
 fn built_from(package: &Package) -> (String, String) {
     match &package.source {
-        Some(source) if package.kind.is_of_system() => (source.name.clone(), matching::source_version(package, source)),
+        Some(source) if package.kind.is_of_system() => {
+            (source.name.clone(), matching::source_version(package, source).into_owned())
+        }
         Some(_) | None => (package.name.clone(), package.version.clone()),
     }
 }

@@ -115,7 +115,7 @@ fn combined<'a, 'b>(ruling: &'b Ruling<'a>, compared: &Compared) -> Combined<'a,
             Some(since) => Answer::Fixed { since: since.clone() },
             None => Answer::NotAffected { said_by: ruling.row.head.source.clone() },
         },
-        Verdict::Unknown => Answer::Unknown { why: ruling.rule.clone() },
+        Verdict::Unknown => Answer::Unknown { why: ruling.rule.clone().into_owned() },
     };
     Combined { answer, state, decided_by: ruling }
 }
@@ -127,6 +127,6 @@ fn denied<'a, 'b>(ruling: &'b Ruling<'a>) -> Combined<'a, 'b> {
 
 fn unclear<'a, 'b>(rulings: &'b [Ruling<'a>]) -> Option<Combined<'a, 'b>> {
     let ruling = rulings.iter().find(|ruling| ruling.says == Says::Unclear)?;
-    let answer = Answer::Unknown { why: ruling.rule.clone() };
+    let answer = Answer::Unknown { why: ruling.rule.clone().into_owned() };
     Some(Combined { answer, state: ruling.row.affected.state, decided_by: ruling })
 }

@@ -1,6 +1,6 @@
 //! The comparison of one version with what one row says of versions.
 
-use std::cmp::Ordering;
+use std::{borrow::Cow, cmp::Ordering};
 
 use super::{modules, rpm};
 use crate::{
@@ -33,14 +33,21 @@ pub struct Subject<'a> {
 impl Subject<'_> {
     /// Compares it.
     pub fn compare(&self, versions: &Versions) -> Compared {
-        let fixes: Vec<String> = versions.fixes().map(|fix| self.bound(fix)).collect();
-        let hint = versions.fixed.iter().cloned();
-        let lower = versions.unaffected.iter().filter_map(least);
-        let above = |fix: &String| self.order(fix).is_some_and(Ordering::is_lt);
-        let fixed_in =
-            fixes.iter().cloned().chain(hint).chain(lower).filter(above).min_by(|a, b| self.scheme.compare(a, b));
-        let has = |fix: &&String| self.order(fix).is_some_and(Ordering::is_ge);
-        let since = fixes.iter().filter(has).max_by(|a, b| self.scheme.compare(a, b)).cloned();
+        let fixes: Vec<(Cow<'_, str>, Option<Ordering>)> = versions
+            .fixes()
+            .map(|fix| {
+                let fix = self.bound(fix);
+                let order = self.order(&fix);
+                (fix, order)
+            })
+            .collect();
+        let of = |is: fn(Ordering) -> bool| {
+            fixes.iter().filter(move |(_, order)| order.is_some_and(is)).map(|(fix, _)| &**fix)
+        };
+        let hints = versions.fixed.as_deref().into_iter().chain(versions.unaffected.iter().filter_map(least));
+        let above = hints.filter(|fix| self.order(fix).is_some_and(Ordering::is_lt));
+        let fixed_in = of(Ordering::is_lt).chain(above).min_by(|a, b| self.scheme.compare(a, b)).map(str::to_owned);
+        let since = of(Ordering::is_ge).max_by(|a, b| self.scheme.compare(a, b)).map(str::to_owned);
         Compared { verdict: self.verdict(versions), fixed_in, since }
     }
 
@@ -64,7 +71,8 @@ impl Subject<'_> {
     }
 
     fn in_range(&self, events: &[Event]) -> Verdict {
-        let bounds: Vec<(&Event, String)> = events.iter().map(|event| (event, self.bound(version_of(event)))).collect();
+        let bounds: Vec<(&Event, Cow<'_, str>)> =
+            events.iter().map(|event| (event, self.bound(version_of(event)))).collect();
         // Builders of modules that count apart agree on what is before their marks.
         let version = match bounds.iter().find(|(_, bound)| modules::are_of_two_builders(self.version, bound)) {
             Some(_) => modules::without_build(self.version),
@@ -72,7 +80,7 @@ impl Subject<'_> {
         };
         let events = bounds.iter().map(|(event, bound)| {
             let is_other = modules::are_of_two_builders(self.version, bound);
-            let bound = if is_other { modules::without_build(bound) } else { bound.as_str() };
+            let bound = if is_other { modules::without_build(bound) } else { &**bound };
             match event {
                 Event::Introduced(_) => versions::Event::Introduced(bound),
                 Event::Fixed(_) => versions::Event::Fixed(bound),
@@ -83,8 +91,11 @@ impl Subject<'_> {
         Range::new(self.scheme, events, []).affects(version)
     }
 
-    fn bound(&self, bound: &str) -> String {
-        if self.scheme == Scheme::Rpm { rpm::bound(bound, self.version, self.is_epoch_known) } else { bound.to_owned() }
+    fn bound<'b>(&self, bound: &'b str) -> Cow<'b, str> {
+        match self.scheme {
+            Scheme::Rpm => rpm::bound(bound, self.version, self.is_epoch_known),
+            _ => Cow::Borrowed(bound),
+        }
     }
 
     fn order(&self, bound: &str) -> Option<Ordering> {
@@ -112,11 +123,10 @@ impl Subject<'_> {
 }
 
 /// The first version that a requirement takes, if it names one.
-fn least(requirement: &Requirement) -> Option<String> {
-    let first = |(comparison, version): &(Comparison, String)| {
-        matches!(comparison, Comparison::GreaterOrEqual | Comparison::Equal).then(|| version.clone())
-    };
-    requirement.0.iter().find_map(first)
+fn least(requirement: &Requirement) -> Option<&str> {
+    let is_first =
+        |(comparison, _): &&(Comparison, String)| matches!(comparison, Comparison::GreaterOrEqual | Comparison::Equal);
+    requirement.0.iter().find(is_first).map(|(_, version)| version.as_str())
 }
 
 fn version_of(event: &Event) -> &str {

@@ -263,10 +263,10 @@ fn context<'a>(input: &'a MatchInput, planned: &Planned, rows: &[&Row], streams:
 
 /// Finds the answers for one package.
 fn assess_package<'a>(
-    input: &MatchInput,
+    input: &'a MatchInput,
     planned: &Planned,
     rows: &[&'a Row],
-    streams: &Streams,
+    streams: &'a Streams,
     is_kept: fn(&Answer) -> bool,
     pending: &mut Vec<Pending<'a>>,
 ) {
@@ -279,8 +279,14 @@ fn assess_package<'a>(
         if ruling.says == Says::Nothing {
             continue;
         }
-        for name in names.of_row(row) {
+        let mut of_row = names.of_row(row);
+        // Most rows are about one.
+        let last = of_row.pop();
+        for name in of_row {
             rulings.entry(name).or_default().push(ruling.clone());
+        }
+        if let Some(last) = last {
+            rulings.entry(last).or_default().push(ruling);
         }
     }
     for (vulnerability, rulings) in rulings {

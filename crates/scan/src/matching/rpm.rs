@@ -1,5 +1,7 @@
 //! What rpm distributions need beside versions: repositories, flavours, minor releases, epochs.
 
+use std::borrow::Cow;
+
 use super::modules;
 use crate::{
     advisory::Affected,
@@ -47,21 +49,21 @@ pub fn is_of_minor(row: &Affected) -> bool {
 }
 
 /// The version of the source package; `SOURCERPM` has no epoch, and the package's is its own only if the versions agree.
-pub fn source_version(package: &Package, source: &SourcePackage) -> String {
+pub fn source_version<'a>(package: &Package, source: &'a SourcePackage) -> Cow<'a, str> {
     let (epoch, own) = package.version.split_once(':').unwrap_or(("", &package.version));
     if !epoch.is_empty() && own == source.version && !source.version.contains(':') {
-        return format!("{epoch}:{own}");
+        return Cow::Owned(format!("{epoch}:{own}"));
     }
-    source.version.clone()
+    Cow::Borrowed(&source.version)
 }
 
 /// A bound as it is to be compared with the version: an epoch that the advisory leaves out is unknown, and taken to be the
 /// package's; and where the package's is unknown, as a source's, the bound's is left out.
-pub fn bound(bound: &str, version: &str, is_epoch_known: bool) -> String {
+pub fn bound<'b>(bound: &'b str, version: &str, is_epoch_known: bool) -> Cow<'b, str> {
     let has_epoch = bound.contains(':');
     match version.split_once(':') {
-        Some((epoch, _)) if !has_epoch && bound != "0" => format!("{epoch}:{bound}"),
-        None if has_epoch && !is_epoch_known => bound.split_once(':').map_or(bound, |(_, rest)| rest).to_owned(),
-        _ => bound.to_owned(),
+        Some((epoch, _)) if !has_epoch && bound != "0" => Cow::Owned(format!("{epoch}:{bound}")),
+        None if has_epoch && !is_epoch_known => Cow::Borrowed(bound.split_once(':').map_or(bound, |(_, rest)| rest)),
+        _ => Cow::Borrowed(bound),
     }
 }

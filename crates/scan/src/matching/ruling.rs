@@ -1,5 +1,7 @@
 //! What one row says of one package: whether it is for it at all, and what follows.
 
+use std::borrow::Cow;
+
 use super::{
     answer::Evidence,
     compare::{self, Compared, Subject},
@@ -22,9 +24,9 @@ pub struct Ruling<'a> {
     /// What it says.
     pub says: Says,
     /// Why, in words.
-    pub rule: String,
+    pub rule: Cow<'static, str>,
     /// The version that was compared.
-    pub version: String,
+    pub version: Cow<'a, str>,
 }
 
 /// What a row says.
@@ -73,21 +75,21 @@ enum Use<'a> {
 /// What Go itself is called, as a module: the paths of its packages do not begin with it.
 const STDLIB: &str = "stdlib";
 
-impl Context<'_> {
+impl<'a> Context<'a> {
     /// What a row says of the package; `None` where it speaks of another name.
-    pub fn rule<'a>(&self, row: &'a Row) -> Option<Ruling<'a>> {
+    pub fn rule(&self, row: &'a Row) -> Option<Ruling<'a>> {
         let (version, is_epoch_known) = self.version(row)?;
-        let ruling = |says, rule: &str| Some(Ruling { row, says, rule: rule.to_owned(), version: version.clone() });
+        let ruling = |says, rule: Cow<'static, str>| Some(Ruling { row, says, rule, version: version.clone() });
         if let Some((says, why)) = self.is_out(row, &version) {
-            return ruling(says, &why);
+            return ruling(says, why);
         }
         if row.affected.state == State::NotAffected {
-            return ruling(Says::Denies, "the vendor says that the package is not affected");
+            return ruling(Says::Denies, "the vendor says that the package is not affected".into());
         }
         let use_of = self.use_of(row);
         if use_of == Use::None {
             let why = format!("no program has {}", row.affected.imports.join(", "));
-            return ruling(Says::Unused, &why);
+            return ruling(Says::Unused, why.into());
         }
         let subject = Subject { scheme: row.affected.ecosystem.scheme(), version: &version, is_epoch_known };
         let compared = subject.compare(&row.affected.versions);
@@ -97,18 +99,18 @@ impl Context<'_> {
             Verdict::Unknown => "the versions cannot be compared",
         };
         let rule = match use_of {
-            Use::All => rule.to_owned(),
-            Use::Some(imports) => format!("{rule}, and the program has {}", imports.join(", ")),
+            Use::All => rule.into(),
+            Use::Some(imports) => format!("{rule}, and the program has {}", imports.join(", ")).into(),
             Use::Unknown => {
-                format!("{rule}; that the program uses {} is not confirmed", row.affected.imports.join(", "))
+                format!("{rule}; that the program uses {} is not confirmed", row.affected.imports.join(", ")).into()
             }
             Use::None => return None,
         };
-        ruling(Says::Compared(compared), &rule)
+        ruling(Says::Compared(compared), rule)
     }
 
     /// What programs have of the packages that a row is about. Their functions tell, where they can be read.
-    fn use_of<'a>(&self, row: &'a Row) -> Use<'a> {
+    fn use_of(&self, row: &'a Row) -> Use<'a> {
         let affected = &row.affected;
         if affected.imports.is_empty() {
             return Use::All;
@@ -131,10 +133,10 @@ impl Context<'_> {
     }
 
     /// The version that the row is about, and whether its epoch is known.
-    fn version(&self, row: &Row) -> Option<(String, bool)> {
+    fn version(&self, row: &Row) -> Option<(Cow<'a, str>, bool)> {
         let package = self.package;
         let name = row.affected.name.as_str();
-        let own = |is_own: bool| is_own.then(|| (package.version.clone(), true));
+        let own = |is_own: bool| is_own.then_some((Cow::Borrowed(package.version.as_str()), true));
         let source = || {
             let source = package.source.as_ref().filter(|source| source.name == name)?;
             let version = rpm::source_version(package, source);
@@ -154,11 +156,11 @@ impl Context<'_> {
     }
 
     /// Why a row is not for the package, if it is not.
-    fn is_out(&self, row: &Row, version: &str) -> Option<(Says, String)> {
+    fn is_out(&self, row: &Row, version: &str) -> Option<(Says, Cow<'static, str>)> {
         let (package, affected) = (self.package, &row.affected);
-        let nothing = |why: &str| Some((Says::Nothing, why.to_owned()));
+        let nothing = |why: &'static str| Some((Says::Nothing, Cow::Borrowed(why)));
         if let Some(when) = &row.head.withdrawn {
-            return Some((Says::Nothing, format!("it was withdrawn on {when}")));
+            return Some((Says::Nothing, format!("it was withdrawn on {when}").into()));
         }
         if row.head.kind == Kind::Notice {
             return nothing("it tells of no vulnerability");
@@ -180,7 +182,7 @@ impl Context<'_> {
                 Relation::Unknown => {
                     return Some((
                         Says::Unclear,
-                        "it is not known which stream of the module the package is of".to_owned(),
+                        "it is not known which stream of the module the package is of".into(),
                     ));
                 }
             }
@@ -203,9 +205,9 @@ impl Ruling<'_> {
             record: self.row.head.id.clone(),
             modified: self.row.head.modified.clone(),
             name: self.row.affected.name.clone(),
-            version: self.version.clone(),
+            version: self.version.clone().into_owned(),
             range: compare::in_words(&self.row.affected.versions),
-            rule: self.rule.clone(),
+            rule: self.rule.clone().into_owned(),
         }
     }
 
