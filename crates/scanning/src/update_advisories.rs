@@ -11,6 +11,7 @@ use store::error::StoreError;
 use store::tables::advisory_feeds::{self, WantedFeed};
 use store::tables::advisory_records;
 use store::tables::image_scans::{self, WaitingScan};
+use store::tables::jobs;
 
 use crate::advisory_state::{Places, file_name, files};
 use crate::context::Scanning;
@@ -140,14 +141,27 @@ pub async fn schedule(app: &Scanning) -> Result<(), StoreError> {
     if due.is_empty() {
         return Ok(());
     }
+    let feeds = app.advisories.feeds.clone();
     app.db
         .write(move |tx| {
-            due.iter().try_for_each(|file| job::enqueue(tx, &UpdateAdvisories { file: file.clone() }, now_ms, now_ms))
+            // Somebody may have asked for it meanwhile.
+            let wanted = advisory_feeds::list(tx)?;
+            for (name, feed, _) in files(&feeds).filter(|(name, ..)| due.contains(name)) {
+                let is_due = wanted.iter().any(|known| known.name == name && is_due(feed, known, now_ms));
+                if is_due && !is_under_way(tx, &name)? {
+                    job::enqueue(tx, &UpdateAdvisories { file: name }, now_ms, now_ms)?;
+                }
+            }
+            Ok::<_, StoreError>(())
         })
-        .await
-        .map_err(|error: StoreError| error)?;
+        .await?;
     app.wake_jobs.wake();
     Ok(())
+}
+
+/// Whether an update of a file waits, or somebody is at it.
+fn is_under_way(tx: &mut dyn Tx, file: &str) -> Result<bool, StoreError> {
+    Ok(jobs::find(tx, UpdateAdvisories::KIND, file)?.is_some_and(|job| !job.is_dead))
 }
 
 /// Lets scans go on that have waited for advisories: all of them, batch by batch, as pushes go between these.

@@ -11,6 +11,7 @@ use store::tables::advisory_records;
 use store::tables::image_scans::ScanStatus;
 
 use super::fixture::{Fixture, alpine, secdb};
+use crate::advisory_state::files;
 use crate::advisory_update::{self, FileNotes, OpenFile, Refused, Shrinking};
 use crate::{import_advisories, update_advisories};
 
@@ -222,4 +223,23 @@ async fn of_two_updates_one_counts() {
         begun.map_err(|error: StoreError| error).expect("begun");
     }
     assert_eq!((put("held up").await, put("other").await, put("other").await), (false, true, false));
+}
+
+#[tokio::test]
+async fn what_is_being_fetched_is_not_asked_for_again() {
+    let fixture = Fixture::new().await;
+    let (app, now_ms) = (&fixture.app, fixture.app.now_ms());
+    let file = files(&app.advisories.feeds).next().expect("a file").0;
+    let asked = file.clone();
+    let ask = app.db.write(move |tx| update_advisories::ask(tx, std::slice::from_ref(&asked), now_ms));
+    ask.await.map_err(|error: StoreError| error).expect("asked for");
+    update_advisories::schedule(app).await.expect("looked for what is due");
+    let noted = app.db.read(|tx| tx.query("SELECT generation FROM jobs WHERE kind = 'update_advisories'", &[])).await;
+    let noted: Vec<i64> = noted
+        .map_err(|error: StoreError| error)
+        .expect("readable")
+        .iter()
+        .map(|row| row.int(0).expect("a number"))
+        .collect();
+    assert_eq!(noted, [1], "{file} is noted once");
 }
