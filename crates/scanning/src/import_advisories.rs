@@ -53,7 +53,7 @@ pub fn ask(
 
 /// Whether an import of the file waits or is under way.
 pub(crate) fn is_asked_for(tx: &mut dyn Tx, file: &str) -> Result<bool, StoreError> {
-    Ok(jobs::find(tx, ImportAdvisories::KIND, file)?.is_some_and(|job| !job.is_dead))
+    jobs::is_noted(tx, ImportAdvisories::KIND, file)
 }
 
 /// Whether an update of the file is under way.

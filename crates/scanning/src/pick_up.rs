@@ -29,9 +29,12 @@ impl Handle<Scanning> for PickUpImages {
         let mut after = String::new();
         loop {
             let (registry, from) = (registry.clone(), after.clone());
-            let page = app.db.read(move |tx| repositories::list(tx, &registry, &from, PAGE)).await;
-            let page: Vec<Repository> = page.map_err(JobError::Store)?;
-            for repository in &page {
+            let page = app.db.read(move |tx| {
+                let configuration = Configuration::find(tx, &registry)?;
+                Ok::<_, StoreError>((configuration, repositories::list(tx, &registry, &from, PAGE)?))
+            });
+            let (configuration, page) = page.await.map_err(JobError::Store)?;
+            for repository in page.iter().filter(|repository| is_taken(&configuration, repository)) {
                 pick_up_from(&app, repository).await.map_err(JobError::Store)?;
             }
             match page.last() {
@@ -40,6 +43,10 @@ impl Handle<Scanning> for PickUpImages {
             }
         }
     }
+}
+
+fn is_taken(configuration: &Configuration, repository: &Repository) -> bool {
+    configuration.scan_type == ScanType::Enhanced && configuration.of(repository).scans_what_comes()
 }
 
 /// Has those images of a repository scanned that never were, page by page, as pushes go between these.
@@ -51,21 +58,17 @@ async fn pick_up_from(app: &Scanning, repository: &Repository) -> Result<(), Sto
         let last = app.db.write(move |tx: &mut dyn Tx| {
             // It may have been changed since, or be gone.
             let Some(repository) = repositories::find_by_id(tx, repository.id)? else { return Ok(None) };
-            let effective = Configuration::find(tx, &repository.spec.registry)?.of(&repository);
-            if effective.scan_type != ScanType::Enhanced || !effective.scans_what_comes() {
+            if !is_taken(&Configuration::find(tx, &repository.spec.registry)?, &repository) {
                 return Ok(None);
             }
             let page = images::list(tx, repository.id, &from, PAGE)?;
             for image in &page {
-                // An index stands for images of which each is in the list itself.
-                let is_scanned = platforms::of(tx, image)?.images.iter().any(|platform| platform.id == image.id);
-                if is_scanned
-                    && image.status == ImageStatus::Active
-                    && image_scans::find(tx, image.id, effective.scan_type)?.is_none()
-                {
-                    let account = repository.spec.registry.account;
-                    let job = ScanImage { account, image_id: image.id, scan_type: effective.scan_type };
-                    scan_image::request(tx, job, ScanCause::Configuration, now_ms)?;
+                for platform in platforms::of(tx, image)?.images {
+                    let (image_id, scan_type) = (platform.id, ScanType::Enhanced);
+                    if platform.status == ImageStatus::Active && image_scans::find(tx, image_id, scan_type)?.is_none() {
+                        let job = ScanImage { account: repository.spec.registry.account, image_id, scan_type };
+                        scan_image::request(tx, job, ScanCause::Configuration, now_ms)?;
+                    }
                 }
             }
             Ok::<_, StoreError>(page.last().map(|last| last.digest.to_string()))

@@ -11,7 +11,6 @@ use store::error::StoreError;
 use store::tables::advisory_feeds::{self, WantedFeed};
 use store::tables::advisory_records;
 use store::tables::image_scans::{self, WaitingScan};
-use store::tables::jobs;
 
 use crate::advisory_state::{Places, file_name, files};
 use crate::context::Scanning;
@@ -100,6 +99,12 @@ pub(crate) fn next_look_ms(feed: &Feed, wanted: &WantedFeed) -> Option<i64> {
     wanted.attempted_at_ms.map(|attempted_at_ms| attempted_at_ms.saturating_add(after_ms))
 }
 
+/// The files that it is time to ask for again.
+fn due(feeds: &[Feed], wanted: &[WantedFeed], now_ms: i64) -> Vec<String> {
+    let is_due = |name: &str, feed: &Feed| wanted.iter().any(|known| known.name == name && is_due(feed, known, now_ms));
+    files(feeds).filter(|(name, feed, _)| is_due(name, feed)).map(|(name, ..)| name).collect()
+}
+
 /// Whether it is time to ask for a file again.
 fn is_due(feed: &Feed, wanted: &WantedFeed, now_ms: i64) -> bool {
     next_look_ms(feed, wanted).is_none_or(|at_ms| at_ms <= now_ms)
@@ -133,35 +138,20 @@ pub async fn schedule(app: &Scanning) -> Result<(), StoreError> {
     if app.advisories.is_offline {
         return Ok(());
     }
-    let now_ms = app.now_ms();
-    let due: Vec<String> = files(&app.advisories.feeds)
-        .filter(|(name, feed, _)| wanted.iter().any(|known| known.name == *name && is_due(feed, known, now_ms)))
-        .map(|(name, ..)| name)
-        .collect();
-    if due.is_empty() {
+    let (feeds, now_ms) = (app.advisories.feeds.clone(), app.now_ms());
+    if due(&feeds, &wanted, now_ms).is_empty() {
         return Ok(());
     }
-    let feeds = app.advisories.feeds.clone();
     app.db
         .write(move |tx| {
             // Somebody may have asked for it meanwhile.
-            let wanted = advisory_feeds::list(tx)?;
-            for (name, feed, _) in files(&feeds).filter(|(name, ..)| due.contains(name)) {
-                let is_due = wanted.iter().any(|known| known.name == name && is_due(feed, known, now_ms));
-                if is_due && !is_under_way(tx, &name)? {
-                    job::enqueue(tx, &UpdateAdvisories { file: name }, now_ms, now_ms)?;
-                }
-            }
-            Ok::<_, StoreError>(())
+            let due = due(&feeds, &advisory_feeds::list(tx)?, now_ms);
+            due.into_iter().try_for_each(|file| job::enqueue_once(tx, &UpdateAdvisories { file }, now_ms, now_ms))
         })
-        .await?;
+        .await
+        .map_err(|error: StoreError| error)?;
     app.wake_jobs.wake();
     Ok(())
-}
-
-/// Whether an update of a file waits, or somebody is at it.
-fn is_under_way(tx: &mut dyn Tx, file: &str) -> Result<bool, StoreError> {
-    Ok(jobs::find(tx, UpdateAdvisories::KIND, file)?.is_some_and(|job| !job.is_dead))
 }
 
 /// Lets scans go on that have waited for advisories: all of them, batch by batch, as pushes go between these.

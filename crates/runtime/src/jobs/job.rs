@@ -76,3 +76,8 @@ pub fn enqueue<J: Job>(tx: &mut dyn Tx, job: &J, due_at_ms: i64, now_ms: i64) ->
     let (key, account) = (job.key(), job.account());
     jobs::enqueue(tx, &NewJob { kind: J::KIND, key: &key, payload: &payload, account, due_at_ms }, now_ms)
 }
+
+/// As [`enqueue`], unless it waits already or somebody is at it: then it is not to be done once more when it has ended.
+pub fn enqueue_once<J: Job>(tx: &mut dyn Tx, job: &J, due_at_ms: i64, now_ms: i64) -> Result<(), StoreError> {
+    if jobs::is_noted(tx, J::KIND, &job.key())? { Ok(()) } else { enqueue(tx, job, due_at_ms, now_ms) }
+}

@@ -343,6 +343,11 @@ pub fn cancel(tx: &mut dyn Tx, kind: &str, key: &str) -> Result<(), StoreError> 
     Ok(())
 }
 
+/// Whether the job of that kind and key waits, or somebody is at it.
+pub fn is_noted(tx: &mut dyn Tx, kind: &str, key: &str) -> Result<bool, StoreError> {
+    Ok(find(tx, kind, key)?.is_some_and(|job| !job.is_dead))
+}
+
 /// The job of that kind and key.
 pub fn find(tx: &mut dyn Tx, kind: &str, key: &str) -> Result<Option<JobStatus>, StoreError> {
     tx.query_opt(&format!("SELECT {STATUS} FROM jobs WHERE kind = $1 AND key = $2"), &[kind.into(), key.into()])?

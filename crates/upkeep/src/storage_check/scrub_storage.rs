@@ -6,7 +6,7 @@ use std::sync::Arc;
 use registry::Registry;
 use runtime::boxed;
 use runtime::jobs::handler::Handle;
-use runtime::jobs::job::{Attempt, Job, JobError, enqueue};
+use runtime::jobs::job::{Attempt, Job, JobError, enqueue_once};
 use serde::{Deserialize, Serialize};
 use store::error::StoreError;
 use store::tables::storage_scrubs::{self, Scrub};
@@ -143,16 +143,7 @@ pub async fn schedule(app: &Registry) -> Result<(), StoreError> {
         scrub.finished_at_ms.is_none() || scrub.started_at_ms + app.limits.scrub_interval_ms <= now_ms
     });
     if is_due {
-        app.db.write(move |tx| enqueue_once(tx, now_ms)).await?;
+        app.db.write(move |tx| enqueue_once(tx, &ScrubStorage {}, now_ms, now_ms)).await?;
     }
     Ok(())
-}
-
-/// A job that is at work is not to be done once more when it has ended.
-fn enqueue_once(tx: &mut dyn store::db::Tx, now_ms: i64) -> Result<(), StoreError> {
-    let known = store::tables::jobs::find(tx, ScrubStorage::KIND, "all")?;
-    if known.is_some_and(|job| !job.is_dead) {
-        return Ok(());
-    }
-    enqueue(tx, &ScrubStorage {}, now_ms, now_ms)
 }
