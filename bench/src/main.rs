@@ -33,6 +33,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use serde::Serialize;
 
 use arguments::{Arguments, Plan};
 use measure::{Measured, Programs};
@@ -49,10 +50,7 @@ fn main() -> Result<()> {
     }
     if !arguments.layer.is_empty() {
         let rows = layers::measure(&arguments.layer, arguments.rounds.unwrap_or(LAYER_ROUNDS))?;
-        if let Some(file) = &arguments.json {
-            fs::write(file, serde_json::to_string_pretty(&rows)? + "\n")
-                .with_context(|| format!("write {}", file.display()))?;
-        }
+        write_json(&arguments, &rows)?;
         print!("{}", layers::render(&rows));
         return Ok(());
     }
@@ -68,10 +66,7 @@ fn main() -> Result<()> {
             threads: arguments.threads(),
         };
         let results = scans::measure(&plan)?;
-        if let Some(file) = &arguments.json {
-            fs::write(file, serde_json::to_string_pretty(&results)? + "\n")
-                .with_context(|| format!("write {}", file.display()))?;
-        }
+        write_json(&arguments, &results)?;
         print!("{}", scans::render(&results));
         return Ok(());
     }
@@ -105,13 +100,16 @@ fn main() -> Result<()> {
     if (programs.subject.kind, programs.peer.kind) == (Kind::Wharf, Kind::DockerRegistry) {
         results.aims = aims::judge(&results);
     }
-    if let Some(file) = &arguments.json {
-        let json = serde_json::to_string_pretty(&results)?;
-        fs::write(file, json + "\n").with_context(|| format!("write {}", file.display()))?;
-    }
+    write_json(&arguments, &results)?;
     let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     print!("{}", table::render(&results, colours));
     Ok(())
+}
+
+/// Writes the results to the file that was asked for, if one was.
+fn write_json(arguments: &Arguments, results: &impl Serialize) -> Result<()> {
+    let Some(file) = &arguments.json else { return Ok(()) };
+    fs::write(file, serde_json::to_string_pretty(results)? + "\n").with_context(|| format!("write {}", file.display()))
 }
 
 /// Processor, cores, memory and kernel, in one line.

@@ -136,13 +136,7 @@ async fn push_image(
     let manifest = manifest_of(&blobs);
 
     let path = format!("/v2/{repository}/manifests/latest");
-    let headers = [&format!("Content-Type: {MANIFEST_TYPE}"), &format!("Content-Length: {}", manifest.len())];
-    let mut put = target.head("PUT", &path, &headers.map(String::as_str));
-    put.extend_from_slice(&manifest);
-    connection.send(&put).await?;
-    let answer = connection.expect(201).await.context("put a manifest")?;
-    connection.discard(answer.length).await?;
-
+    put_manifest(target, connection, &path, MANIFEST_TYPE, &manifest).await?;
     connection.send(&target.head("GET", &path, &[&format!("Accept: {MANIFEST_TYPE}")])).await?;
     let answer = connection.expect(200).await.context("get a manifest")?;
     let stored = connection.body(answer.length).await?;
@@ -151,6 +145,22 @@ async fn push_image(
         bail!("the manifest came back as {name}, {} bytes for {}", stored.len(), manifest.len());
     }
     Ok(Pushed { manifest, blobs })
+}
+
+/// Puts a manifest of that media type at a path.
+pub async fn put_manifest(
+    target: &Target,
+    connection: &mut Connection,
+    path: &str,
+    media_type: &str,
+    manifest: &[u8],
+) -> Result<()> {
+    let headers = [&format!("Content-Type: {media_type}"), &format!("Content-Length: {}", manifest.len())];
+    let mut put = target.head("PUT", path, &headers.map(String::as_str));
+    put.extend_from_slice(manifest);
+    connection.send(&put).await?;
+    let answer = connection.expect(201).await.context("put a manifest")?;
+    connection.discard(answer.length).await
 }
 
 /// The manifest of an image whose first blob is its configuration.

@@ -19,22 +19,14 @@ pub struct Push {
 impl Push {
     /// Pushes of blobs of `size` bytes to `repository`.
     pub fn new(target: &Target, repository: &str, size: u64) -> Result<Self> {
-        let start = target.head("POST", &format!("/v2/{repository}/blobs/uploads/"), &["Content-Length: 0"]);
-        Ok(Self { target: target.clone(), start, payload: Payload::new(size)? })
+        Ok(Self { target: target.clone(), start: starting_head(target, repository), payload: Payload::new(size)? })
     }
 
     /// Pushes a blob never seen before.
     pub async fn once(&self, connection: &mut Connection) -> Result<Blob> {
         let blob = self.payload.distinct();
-        connection.send(&self.start).await?;
-        let answer = connection.expect(202).await?;
-        connection.discard(answer.length).await?;
-        let location = answer.location.context("an upload without a Location")?;
-
-        let path = finishing_path(&location, &blob.digest)?;
         let size = self.payload.size;
-        let headers = ["Content-Type: application/octet-stream", &format!("Content-Length: {size}")];
-        let mut head = self.target.head("PUT", &path, &headers);
+        let mut head = finishing_head(&self.target, connection, &self.start, &blob.digest, size).await?;
         if size <= ONE_WRITE_BYTES {
             self.payload.bytes(&blob).for_each(|piece| head.extend_from_slice(piece));
             connection.send(&head).await?;
@@ -53,14 +45,10 @@ impl Push {
 
     /// Pushes these bytes, and returns their digest.
     pub async fn bytes(target: &Target, connection: &mut Connection, repository: &str, bytes: &[u8]) -> Result<String> {
-        let start = target.head("POST", &format!("/v2/{repository}/blobs/uploads/"), &["Content-Length: 0"]);
-        connection.send(&start).await?;
-        let answer = connection.expect(202).await?;
-        connection.discard(answer.length).await?;
         let digest = sha256_name(&digest::digest(&digest::SHA256, bytes));
-        let path = finishing_path(&answer.location.context("an upload without a Location")?, &digest)?;
-        let headers = ["Content-Type: application/octet-stream", &format!("Content-Length: {}", bytes.len())];
-        connection.send(&target.head("PUT", &path, &headers)).await?;
+        let start = starting_head(target, repository);
+        let head = finishing_head(target, connection, &start, &digest, bytes.len() as u64).await?;
+        connection.send(&head).await?;
         connection.send(bytes).await?;
         let answer = connection.expect(201).await?;
         connection.discard(answer.length).await?;
@@ -73,6 +61,27 @@ impl Push {
         }
         Ok(())
     }
+}
+
+/// The request that starts an upload.
+fn starting_head(target: &Target, repository: &str) -> Vec<u8> {
+    target.head("POST", &format!("/v2/{repository}/blobs/uploads/"), &["Content-Length: 0"])
+}
+
+/// Starts an upload, and gives the head of the request that ends it.
+async fn finishing_head(
+    target: &Target,
+    connection: &mut Connection,
+    start: &[u8],
+    digest: &str,
+    size: u64,
+) -> Result<Vec<u8>> {
+    connection.send(start).await?;
+    let answer = connection.expect(202).await?;
+    connection.discard(answer.length).await?;
+    let path = finishing_path(&answer.location.context("an upload without a Location")?, digest)?;
+    let headers = ["Content-Type: application/octet-stream", &format!("Content-Length: {size}")];
+    Ok(target.head("PUT", &path, &headers))
 }
 
 /// The path that ends an upload, from the `Location` (a URL or a path, with a query or without) that began it.

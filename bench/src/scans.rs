@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::http::{Connection, Target};
+use crate::image::{CONFIG_TYPE, LAYER_TYPE, MANIFEST_TYPE};
 use crate::load::{self, Work};
 use crate::programs::Program;
 use crate::push::Push;
@@ -30,9 +31,6 @@ const COMPARED: usize = 20;
 const LOOK: Duration = Duration::from_millis(20);
 /// The repository of what is scanned.
 const REPOSITORY: &str = "bench/scanned";
-const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
-const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
-const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
 /// What is measured.
 pub struct Plan<'a> {
@@ -170,13 +168,8 @@ async fn push_images(target: &Target, layer: &[u8], count: usize) -> Result<Vec<
         let layer = descriptor(target, &mut connection, LAYER_TYPE, &own).await?;
         let manifest =
             json!({ "schemaVersion": 2, "mediaType": MANIFEST_TYPE, "config": config, "layers": [layer] }).to_string();
-        let headers = [&format!("Content-Type: {MANIFEST_TYPE}"), &format!("Content-Length: {}", manifest.len())];
         let path = format!("/v2/{REPOSITORY}/manifests/{tag}");
-        let mut put = target.head("PUT", &path, &headers.map(String::as_str));
-        put.extend_from_slice(manifest.as_bytes());
-        connection.send(&put).await?;
-        let answer = connection.expect(201).await.context("put a manifest")?;
-        connection.discard(answer.length).await?;
+        prepare::put_manifest(target, &mut connection, &path, MANIFEST_TYPE, manifest.as_bytes()).await?;
         tags.push(tag);
     }
     Ok(tags)

@@ -82,9 +82,8 @@ impl Analyst {
     /// Has a layer read, as it is stored: packed with gzip or zstd, or not at all.
     ///
     /// It is opened when a child is ready, and once more if the child wants to read it a second time. The time is what the
-    /// child may take of a processor, to the second; it has six times as long to get that, and what the reader takes
-    /// for itself does not count. The caller is asked four times a second, and after each
-    /// read, whether it is to go on.
+    /// child may take of a processor, to the second; it has six times as long to get that, and what the reader takes for itself
+    /// does not count. The caller is asked four times a second, and after each read, whether it is to go on.
     pub fn analyse<R: Read>(
         &self,
         open: impl FnMut() -> io::Result<R>,
